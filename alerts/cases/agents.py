@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from alerts.cases.parts import AGENT, OF, SERVER, WHO
+from alerts.cases.parts import AGENT, OF, SERVER, SESSION, WHO
 from alerts.mechanical import Case
 
 
@@ -10,12 +10,16 @@ def cases() -> Iterator[Case]:
     """Each alert of this subject."""
     yield Case(
         alert="TmuxAgentExited",
-        series={f'tmux_agent_state{{{AGENT}, state="exited"}}': (0, 1, 0)},
+        series={
+            f'tmux_agent_state{{{AGENT}, state="exited"}}': (0, 1, 0),
+            f'tmux_schedulers{{{SESSION}, state="armed"}}': (1, 1, 1),
+        },
         priority="P3",
         hold="5m",
         labels={**OF["agent"], "state": "exited"},
-        summary="An agent has ended and left its shell.",
-        says=f"{WHO['agent']} has ended; its pane is still there. What is typed into it goes to a shell.",
+        summary="An agent has failed, or has ended while keys are on their way to it.",
+        says=f"{WHO['agent']} has ended; its pane is still there. It failed, or schedulers of its session "
+        "are armed: what is typed into it goes to a shell.",
     )
     yield Case(
         alert="TmuxAgentRestarting",

@@ -34,7 +34,7 @@ def cases() -> Iterator[Case]:
             says=f"{percent(memory + 0.001)} of the memory of the host of a:1 is used.",
             **at,
         )
-        for resource in ("pids", "ptys", "inotify_instances"):
+        for resource in ("pids", "user_pids", "cgroup_pids", "ptys", "inotify_instances"):
             yield Case(
                 alert="TmuxHostNearLimit",
                 series={
@@ -43,7 +43,7 @@ def cases() -> Iterator[Case]:
                 },
                 labels={"resource": resource},
                 summary="A resource of the kernel is nearly used up.",
-                says=f"{percent(limit + 0.001)} of the {resource} that the kernel of the host of a:1 can "
+                says=f"{percent(limit + 0.001)} of the {resource} that the host of a:1 can "
                 "give out are in use; at 100 % no program, pane or watch can be started.",
                 **at,
             )
@@ -57,17 +57,58 @@ def cases() -> Iterator[Case]:
         says="Disk sda of the host of a:1 had work at hand in 80.1% of the time.",
         **p3,
     )
+    for (level, priority, hold), part in zip(LEVELS, (0.98, 0.95, 0.90), strict=True):
+        used = {"priority": priority, "hold": hold, "threshold": level, "labels": {"mountpoint": "/"}}
+        left = 1000 - 1000 * part
+        yield Case(
+            alert="TmuxHostDiskFull",
+            series={
+                'tmux_host_filesystem_avail_bytes{mountpoint="/"}': (left + 9, left - 1, left + 1),
+                'tmux_host_filesystem_size_bytes{mountpoint="/"}': (1000, 1000, 1000),
+            },
+            summary="A file system of the host is nearly full.",
+            says=f"{percent(part + 0.001)} of the file system / of the host of a:1 is used.",
+            **used,
+        )
+        yield Case(
+            alert="TmuxHostInodesFull",
+            series={
+                'tmux_host_filesystem_avail_inodes{mountpoint="/"}': (900, left - 1, left + 1),
+                'tmux_host_filesystem_inodes{mountpoint="/"}': (1000, 1000, 1000),
+            },
+            summary="A file system of the host has hardly any inode left.",
+            says=f"{percent(part + 0.001)} of the inodes of the file system / of the host of a:1 are used: "
+            "without one there is no new file, however much space is left.",
+            **used,
+        )
     yield Case(
-        alert="TmuxHostDiskFull",
-        series={
-            'tmux_host_filesystem_avail_bytes{mountpoint="/"}': (900, 99, 101),
-            'tmux_host_filesystem_size_bytes{mountpoint="/"}': (1000, 1000, 1000),
-        },
-        labels={"mountpoint": "/"},
-        summary="A file system of the host is nearly full.",
-        says="90.1% of the file system / of the host of a:1 is used.",
-        **p3,
+        alert="TmuxHostOomKill",
+        series={"tmux_host_oom_kills_total": (0, 1, 0)},
+        priority="P2",
+        hold="0s",
+        over="9m45s",
+        summary="The kernel has killed a process for memory.",
+        says="The kernel of the host of a:1 has killed about 1 processes for memory within ten minutes.",
     )
+    for resource, part in (("memory", 0.10), ("io", 0.80)):
+        yield Case(
+            alert="TmuxHostPressure",
+            series={
+                f'tmux_host_pressure_seconds_total{{resource="{resource}", kind="full"}}': (
+                    0,
+                    15 * (part + 0.001),
+                    15 * (part - 0.001),
+                ),
+                f'tmux_host_pressure_seconds_total{{resource="{resource}", kind="some"}}': (0, 15, 15),
+            },
+            priority="P3",
+            hold="10m",
+            after=RATE,
+            labels={"resource": resource},
+            summary="All that the host could do waits for memory, or for a disk.",
+            says=f"In {percent(part + 0.001)} of the time everything on the host of a:1 waited for "
+            f"{resource}.",
+        )
     yield Case(
         alert="TmuxHostNetworkBusy",
         series={

@@ -295,7 +295,7 @@ def _days() -> Iterator[Day]:
         yield Day(name=f"every phase at {interval} s", hosts=phases(interval), together=f"{interval} s")
     yield Day(name="clocks that are wrong", hosts=clocks)
     yield Day(name="2 agents", hosts=crowd(2))
-    yield Day(name="200 agents", hosts=crowd(200))
+    yield Day(name="200 agents", hosts=crowd(200), together="crowd")
     yield Day(name="few operations", hosts=few)
     yield Day(name="two users of a host", hosts=two_users)
     yield Day(name="an empty tmux in the evening", hosts=evening)

@@ -55,7 +55,7 @@ class Rules:
 
 
 def play_days(
-    folder: Path, days: Iterable[Day], rules: Rules, *, evaluation: int = 30
+    folder: Path, days: Iterable[Day], rules: Rules, *, evaluation: int = 60
 ) -> Iterator[tuple[Day, list[Firing]]]:
     """What fires on each of these days."""
     together: dict[str, list[Day]] = {}

@@ -7,6 +7,13 @@ _PLACE = "job, instance, server, session, agent"
 _NO_PANE = kept('tmux_agent_info{pane=""}', indent=2)
 _EXITED = kept('tmux_agent_state{state="exited"}')
 _UP = kept("tmux_agent_up{}")
+_DECLARED = kept("tmux_agent_declared{}")
+_CRASHED = kept("tmux_agent_crashed{}")
+_ARMED = kept('tmux_schedulers{state=~"armed|armed_origin_gone|overdue"}', indent=2)
+_ABSENT = (
+    f"{_UP} == 0\nand on ({_PLACE}) (\n  {_DECLARED}\n  or on ({_PLACE})\n  {_NO_PANE}\n)\n"
+    f"and on ({_PLACE})\n{_EXITED} == 1"
+)
 _WORKING = kept('tmux_agent_state{state="working"}', indent=10)
 _IDLE = kept('tmux_agent_state{state="idle"}', indent=10)
 
@@ -38,17 +45,28 @@ ALERTS = (
     Alert(
         "TmuxAgentExited",
         "agent_exited",
-        f"{_EXITED} == 1\nunless on ({_PLACE})\n  {_NO_PANE}",
-        "An agent has ended and left its shell.",
-        f"Agent {AGENT} has ended; its pane is still there. What is typed into it goes to a shell.",
+        f"{_EXITED} == 1\nunless on ({_PLACE})\n  {_NO_PANE}\nunless on ({_PLACE})\n  {_DECLARED}\n"
+        f"and on ({_PLACE}) (\n  {_CRASHED}\n  or on ({_PLACE})\n  {_EXITED}\n"
+        f"  and on (job, instance, server, session) sum without (state) ({_ARMED}) > 0\n)",
+        "An agent has failed, or has ended while keys are on their way to it.",
+        f"Agent {AGENT} has ended; its pane is still there. It failed, or schedulers of its session are "
+        "armed: what is typed into it goes to a shell.",
     ),
     Alert(
         "TmuxAgentAbsent",
         "agent_absent",
-        # An agent whose pane still exists has another alert; one that cannot be seen has none.
-        f"{_UP} == 0\nand on ({_PLACE})\n{_EXITED} == 1\nand on ({_PLACE})\n  {_NO_PANE}",
+        # One that cannot be seen has none.
+        _ABSENT,
         "An agent that should be there is not.",
         f"Agent {AGENT} is declared, and no process of it is to be seen.",
+    ),
+    Alert(
+        "TmuxAgentsAllAbsent",
+        "agents_all_absent",
+        f"count without (server, session, agent) (\n{_ABSENT}\n)\n>= $least\n"
+        f"unless count without (server, session, agent) (\n{_DECLARED}\nand on ({_PLACE})\n{_UP} == 1\n)",
+        "All agents that should be on a host are not there.",
+        "None of the {{ $value }} agents that are declared on {{ $labels.instance }} is to be seen.",
     ),
     Alert(
         "TmuxAgentStuck",

@@ -20,6 +20,9 @@ def watchdog(scope: Scope) -> Rule:
     }
 
 
+ALWAYS_ON = 'always_on="yes"'
+"""The label of a target whose host is declared to be always on."""
+
 _SAMPLED = "tmux_exporter_last_sample_timestamp_seconds{}"
 _INTERVAL = "tmux_exporter_sample_interval_seconds{}"
 _BEHIND = f"{CLOCK_BEHIND}{{}}"
@@ -29,11 +32,32 @@ ALERTS = (
         "TmuxExporterDown",
         "exporter_down",
         # Without any target there is no `up` that could be 0.
-        "up{} == 0 or absent(up{})",
+        f"up{{{ALWAYS_ON}}} == 0 or absent(up{{}})",
         "The exporter cannot be scraped.",
         "{{ with $labels.instance }}Prometheus gets nothing from {{ . }}"
         "{{ else }}Prometheus knows no target{{ end }} of job {{ $labels.job }}: nobody sees what the "
         "sessions and agents there do, and no other alert about them can fire.",
+    ),
+    Alert(
+        "TmuxExporterAway",
+        "exporter_away",
+        f"up{{}} == 0 unless up{{{ALWAYS_ON}}}",
+        "The exporter of a host that may sleep has been away for long.",
+        "Prometheus has got nothing from {{ $labels.instance }} for most of a day. If its host is to be "
+        "always on, give its target the label always_on.",
+    ),
+    Alert(
+        "TmuxExporterSkipsSamples",
+        "exporter_skips",
+        """
+        sum without (result) (rate(tmux_exporter_samples_total{}[$over]))
+        * avg_over_time(tmux_exporter_sample_tick_seconds{}[$over])
+        < $ratio
+        and changes(process_start_time_seconds{}[$over]) == 0
+        """,
+        "The exporter takes samples less often than they are due.",
+        "{{ $labels.instance }} takes {{ $value | humanizePercentage }} of the samples that are due: it "
+        "or its host is too slow, and what lives shortly is not seen.",
     ),
     Alert(
         "TmuxExporterStale",

@@ -6,11 +6,14 @@ from tmux_exporter.alerting.base.thresholds import LEVELS
 from tmux_exporter.alerting.recording.hosts import (
     CPU_USED,
     DISK_BUSY,
+    FILESYSTEM_LEFT,
     FILESYSTEM_USED,
+    INODES_USED,
     LIMIT_USED,
     MEMORY_LEFT,
     MEMORY_USED,
     NETWORK_USED,
+    PRESSURE,
 )
 
 _HOST = "{{ $labels.instance }}"
@@ -23,6 +26,18 @@ def _network(scope: Scope) -> str:
         f"{PERCENT} of the speed of {{{{ $labels.device }}}} of the host of {_HOST} is used in "
         f"one direction; where the speed of the link is not known, of {assumed:g} Gbit/s."
     )
+
+
+_FILESYSTEM = f"the file system {{{{ $labels.mountpoint }}}} of the host of {_HOST}"
+
+
+def _left_by_hours(_: Scope) -> str:
+    """A copy takes one step, and a line through the hour would go on from there: it must grow steadily."""
+    line = kept("tmux_host_filesystem_avail_bytes{}")
+    slope = "-(deriv(tmux_host_filesystem_avail_bytes{}[$over]) < 0)"
+    used = kept(f"{FILESYSTEM_USED}{{}}")
+    steadily = grows(FILESYSTEM_USED, "mountpoint")
+    return f"{line}\n/ {slope}\n< $seconds\nand {used} > $used\nand (\n{steadily}\n)"
 
 
 ALERTS = (
@@ -47,7 +62,7 @@ ALERTS = (
         "host_limit",
         f"{kept(f'{LIMIT_USED}{{}}')} > $level",
         "A resource of the kernel is nearly used up.",
-        f"{PERCENT} of the {{{{ $labels.resource }}}} that the kernel of the host of {_HOST} can "
+        f"{PERCENT} of the {{{{ $labels.resource }}}} that the host of {_HOST} can "
         "give out are in use; at 100 % no program, pane or watch can be started.",
         LEVELS,
     ),
@@ -72,9 +87,50 @@ ALERTS = (
     Alert(
         "TmuxHostDiskFull",
         "host_disk_full",
-        f"{kept(f'{FILESYSTEM_USED}{{}}')} > $ratio",
+        f"{kept(f'{FILESYSTEM_USED}{{}}')} > $level",
         "A file system of the host is nearly full.",
         f"{PERCENT} of the file system {{{{ $labels.mountpoint }}}} of the host of {_HOST} is used.",
+        LEVELS,
+    ),
+    Alert(
+        "TmuxHostInodesFull",
+        "host_disk_full",
+        f"{kept(f'{INODES_USED}{{}}')} > $level",
+        "A file system of the host has hardly any inode left.",
+        f"{PERCENT} of the inodes of {_FILESYSTEM} are used: without one there is no new file, however much "
+        "space is left.",
+        LEVELS,
+    ),
+    Alert(
+        "TmuxHostDiskRunsOut",
+        "host_disk_fills",
+        f"{kept(f'{FILESYSTEM_LEFT}{{}}')} < $seconds\nand {kept(f'{FILESYSTEM_USED}{{}}')} > $used",
+        "A file system of the host will be full within the hour.",
+        f"At the pace of the last minutes {_FILESYSTEM} is full in {TIME}.",
+        ("critical",),
+    ),
+    Alert(
+        "TmuxHostDiskRunsOut",
+        "host_disk_runs_out",
+        _left_by_hours,
+        "A file system of the host will be full soon.",
+        f"At the pace of the last hour {_FILESYSTEM} is full in {TIME}.",
+        ("warning",),
+    ),
+    Alert(
+        "TmuxHostOomKill",
+        "host_oom",
+        "increase(tmux_host_oom_kills_total{}[$within]) > 0",
+        "The kernel has killed a process for memory.",
+        f"The kernel of the host of {_HOST} has killed about {{{{ $value | humanize }}}} processes for "
+        "memory within ten minutes.",
+    ),
+    Alert(
+        "TmuxHostPressure",
+        "host_pressure",
+        f'{PRESSURE}{{resource="memory"}} > $memory\nor {PRESSURE}{{resource="io"}} > $io',
+        "All that the host could do waits for memory, or for a disk.",
+        f"In {PERCENT} of the time everything on the host of {_HOST} waited for {{{{ $labels.resource }}}}.",
     ),
     Alert(
         "TmuxHostNetworkBusy",

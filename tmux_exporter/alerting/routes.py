@@ -21,7 +21,7 @@ _GROUP_BY = ("alertname", "job", "instance", "server")
 # labels that name a thing are here: two servers may have sessions of one name.
 SAME_THING = (
     *("alertname", "job", "instance", "server", "session", "window", "pane", "agent", "kind"),
-    *("operation", "resource", "slo"),
+    *("operation", "resource", "slo", "mountpoint", "device"),
 )
 
 
@@ -86,10 +86,16 @@ def alertmanager_config(
 
 
 def _route(table: str, matcher: str, thresholds: Thresholds, time_scale: float) -> Data:
+    # Two exporters of a host tell of it in one message: their targets have a label `host`.
+    of_host = {
+        "matchers": ['alertname=~"TmuxHost.+"', 'host=~".+"'],
+        "group_by": ["alertname", "job", "host"],
+    }
     return {
         "matchers": [matcher],
         "receiver": thresholds.text(table, "receiver"),
         **_times(table, thresholds, time_scale),
+        **({"routes": [of_host]} if table in PRIORITIES else {}),
     }
 
 
@@ -119,7 +125,7 @@ def _worse_over_milder() -> list[Data]:
     ]
 
 
-_PRECISE = ("NearMemoryLimit", "NearCpuLimit", "NearFdLimit", "MemoryGrowing")
+_PRECISE = ("NearMemoryLimit", "NearCpuLimit", "NearFdLimit", "NearPidLimit", "MemoryGrowing")
 
 
 def _agent_over_session() -> list[Data]:
@@ -138,18 +144,41 @@ def _agent_over_session() -> list[Data]:
     ]
 
 
+_OF_HOST = (
+    ("NearMemoryLimit", "MemoryHigh"),
+    ("NearCpuLimit", "CpuHigh"),
+    ("NearPidLimit", "NearLimit", 'resource=~"pids|user_pids|cgroup_pids"'),
+    ("OomKilled", "OomKill"),
+)
+
+
 def _cause_over_symptom() -> list[Data]:
     return [
         # What was last seen of an exporter that is down is old. An alert never inhibits its own kind.
         _inhibits("TmuxExporterDown", 'alertname=~"Tmux.+"', 'alertname!="TmuxExporterDown"'),
+        # One agent that takes what the host has is the more precise culprit.
+        *(
+            _inhibits(f"Tmux{kind}{name}", f'alertname="TmuxHost{host}"', *more)
+            for kind in ("Agent", "Session")
+            for name, host, *more in _OF_HOST
+        ),
+        _inhibits("TmuxAgentsAllAbsent", 'alertname="TmuxAgentAbsent"'),
+        _inhibits("TmuxHostDiskFull", 'alertname="TmuxHostDiskRunsOut"', also=("mountpoint",)),
+        _inhibits("TmuxAgentNearFdLimit", 'alertname=~"TmuxAgentFds.+"', also=("server", "session", "agent")),
+        _inhibits(
+            "TmuxAgentNearMemoryLimit",
+            'alertname=~"TmuxAgentMemory.+"',
+            also=("server", "session", "agent"),
+        ),
+        _inhibits("TmuxHistoryFills", 'alertname="TmuxHistoryGrowing"', also=("server",)),
         # A server that hangs makes every sample partial.
         _inhibits("TmuxServerNotAnswering", 'alertname="TmuxSamplesPartial"'),
     ]
 
 
-def _inhibits(cause: str, *symptoms: str) -> Data:
+def _inhibits(cause: str, *symptoms: str, also: tuple[str, ...] = ()) -> Data:
     return {
         "source_matchers": [f"alertname={quoted(cause)}"],
         "target_matchers": list(symptoms),
-        "equal": ["job", "instance"],
+        "equal": ["job", "instance", *also],
     }

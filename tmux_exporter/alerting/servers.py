@@ -5,7 +5,7 @@ refuses the exporter. Only a living one has `tmux_server_start_time_seconds`; on
 queries that say so.
 """
 
-from tmux_exporter.alerting.base.alert import Alert, grows, kept
+from tmux_exporter.alerting.base.alert import Alert, grows, kept, rises
 from tmux_exporter.alerting.base.scope import PERCENT, SERVER, SIZE, TIME
 from tmux_exporter.alerting.base.thresholds import LEVELS
 from tmux_exporter.alerting.recording.servers import FDS_OF_LIMIT, QUERY_MEAN
@@ -49,6 +49,14 @@ ALERTS = (
         f"The {SERVER} has {PERCENT} of the file descriptors open that it may have; at 100 % no pane can be "
         "opened and nobody can attach.",
         LEVELS,
+    ),
+    Alert(
+        "TmuxHistoryFills",
+        "history_fills",
+        rises("tmux_server_history_bytes{}"),
+        "The scroll-back of a tmux server grows fast.",
+        f"The scroll-back of the {SERVER} has grown by {SIZE} within a quarter of an hour; the server "
+        "takes several times as much.",
     ),
     Alert(
         "TmuxHistoryGrowing",

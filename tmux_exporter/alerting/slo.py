@@ -1,6 +1,6 @@
 """Alerts about service levels: an error budget of 30 days that burns too fast, or is spent."""
 
-from tmux_exporter.alerting.base.alert import Alert
+from tmux_exporter.alerting.base.alert import Alert, kept
 from tmux_exporter.alerting.base.scope import PERCENT, Scope
 from tmux_exporter.alerting.recording.slo import (
     BUDGET_LEFT,
@@ -23,6 +23,7 @@ def _burns(scope: Scope, table: str) -> str:
     others = 'slo!~"exporter|throughput"' if table == _PAGE else ""
     budget = f"on (job, slo) group_left () (${table}.factor * (1 - {OBJECTIVE}{{}}))"
     long, short = (f"{errors(scope, table, key)}{{{others}}}" for key in ("long", "short"))
+    short = kept(short, over="$slo_gap.over")
     window = f"${table}.long"
     few = _few(table, f"avg_over_time({RARE}[{window}])")
     return f"{long}\n> {budget}\nand {short}\n> {budget}\n{_known_for(window)}\n{few}"
@@ -34,8 +35,8 @@ def _few(table: str, events: str) -> str:
 
 
 def _known_for(window: str) -> str:
-    """A service level that is seen for minutes only says nothing about hours."""
-    return f"and {EVENTS}{{}} offset {window}"
+    """A service level that is seen for minutes says nothing about hours; a gap back then neither."""
+    return f"and last_over_time({EVENTS}{{}}[{window}] offset {window})"
 
 
 def _fast(table: str, level: str) -> Alert:

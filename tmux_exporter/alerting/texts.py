@@ -37,6 +37,10 @@ _AGENTS_OF_SERVER = most("last_over_time(tmux_agent_memory_bytes{}[10m])", "agen
 _EXPORTER_ITSELF: Mapping[str, Text] = {
     "Watchdog": Text("amtool alert", "Alerts are not delivered any more."),
     "TmuxExporterDown": Text(_EXPORTER, "The exporter is scraped again."),
+    "TmuxExporterAway": Text(_EXPORTER, "The exporter is scraped again."),
+    "TmuxExporterSkipsSamples": Text(
+        _TOP, "Samples are taken when they are due again.", PERCENT, "less than $ratio% of the samples"
+    ),
     "TmuxExporterStale": Text(
         _EXPORTER, "The exporter takes samples again.", TIME, "no new sample within $over"
     ),
@@ -66,6 +70,13 @@ _TMUX_SERVERS: Mapping[str, Text] = {
         _EXPLAIN_SERVER, _LESS, TIME, "more than $seconds s", culprits=_SESSIONS_BY_HISTORY
     ),
     "TmuxServerNearFdLimit": Text(_EXPLAIN_SERVER, _LESS, PERCENT, "more than $level%"),
+    "TmuxHistoryFills": Text(
+        _EXPLAIN_SERVER,
+        "The scroll-back does not grow so fast any more.",
+        SIZE,
+        "more than $step~B in each of three windows",
+        _SESSIONS_BY_HISTORY,
+    ),
     "TmuxHistoryGrowing": Text(
         _EXPLAIN_SERVER,
         "The scroll-back does not grow any more.",
@@ -76,11 +87,12 @@ _TMUX_SERVERS: Mapping[str, Text] = {
 }
 
 
-def _near(kind: str, explain: str, memory: str, cpu: str, fds: str) -> dict[str, Text]:
+def _near(kind: str, explain: str, culprits: Mapping[str, str]) -> dict[str, Text]:
     return {
-        f"Tmux{kind}NearMemoryLimit": Text(explain, _LESS, PERCENT, "more than $level%", memory),
-        f"Tmux{kind}NearCpuLimit": Text(explain, _LESS, PERCENT, "more than $level%", cpu),
-        f"Tmux{kind}NearFdLimit": Text(explain, _LESS, PERCENT, "more than $level%", fds),
+        f"Tmux{kind}Near{limit}Limit": Text(
+            explain, _LESS, PERCENT, "more than $level%", culprits.get(limit, "")
+        )
+        for limit in ("Memory", "Cpu", "Fd", "Pid")
     }
 
 
@@ -89,11 +101,24 @@ _USAGE: Mapping[str, Text] = {
     **_near(
         "Session",
         _EXPLAIN_SESSION,
-        most("tmux_agent_memory_bytes{}", "agent", _SIZE, *_OF_SESSION),
-        most("rate(tmux_agent_cpu_seconds_total{}[5m])", "agent", _CORES, *_OF_SESSION),
-        most("tmux_agent_fd_utilization_ratio{}", "agent", _PART, *_OF_SESSION),
+        {
+            "Memory": most("tmux_agent_memory_bytes{}", "agent", _SIZE, *_OF_SESSION),
+            "Cpu": most("rate(tmux_agent_cpu_seconds_total{}[5m])", "agent", _CORES, *_OF_SESSION),
+            "Fd": most("tmux_agent_fd_utilization_ratio{}", "agent", _PART, *_OF_SESSION),
+            "Pid": most("tmux_agent_processes{}", "agent", _COUNT, *_OF_SESSION),
+        },
     ),
-    **_near("Agent", _EXPLAIN_AGENT, "", "", ""),
+    **_near("Agent", _EXPLAIN_AGENT, {}),
+    "TmuxAgentManyProcesses": Text(_EXPLAIN_AGENT, _LESS, "{{ $value }}", "more than $more_than"),
+    "TmuxAgentOomKilled": Text(
+        _EXPLAIN_AGENT, "None was killed within the last $within.", _NUMBER_OF, "more than 0"
+    ),
+    **dict.fromkeys(
+        ("TmuxAgentFdsRunOut", "TmuxAgentMemoryRunsOut"),
+        Text(
+            _EXPLAIN_AGENT, "At its pace it lasts longer, or it grows no more.", TIME, "less than $seconds~s"
+        ),
+    ),
     "TmuxSessionMemoryGrowing": Text(
         _EXPLAIN_SESSION,
         "It does not grow any more.",
@@ -118,6 +143,7 @@ _AGENTS: Mapping[str, Text] = {
     ),
     "TmuxAgentExited": Text(_EXPLAIN_AGENT, "An agent runs there again, or its pane is closed."),
     "TmuxAgentAbsent": Text(_TOP, "It is there again, or not declared any more."),
+    "TmuxAgentsAllAbsent": Text(_TOP, "One of them is there again.", "{{ $value }}", "$least or more"),
     "TmuxAgentStuck": Text(
         _EXPLAIN_AGENT, "It uses CPU again, or does not say that it works.", TIME, "less than $cpu_seconds s"
     ),
@@ -206,8 +232,31 @@ _HOST: Mapping[str, Text] = {
         f"du -xh -d2 {word('$labels.mountpoint')} | sort -h | tail",
         _LESS,
         PERCENT,
-        "more than $ratio%",
+        "more than $level%",
         _SESSIONS_BY_WRITES,
+    ),
+    "TmuxHostInodesFull": Text(
+        f"du -x --inodes -d2 {word('$labels.mountpoint')} | sort -n | tail",
+        _LESS,
+        PERCENT,
+        "more than $level%",
+    ),
+    "TmuxHostDiskRunsOut": Text(
+        f"du -xh -d2 {word('$labels.mountpoint')} | sort -h | tail",
+        "At its pace the space lasts longer.",
+        TIME,
+        "less than $seconds~s",
+        _SESSIONS_BY_WRITES,
+    ),
+    "TmuxHostOomKill": Text(
+        "journalctl -k -g oom -n 20 --no-pager",
+        "None was killed within the last $within.",
+        _NUMBER_OF,
+        "more than 0",
+        _SESSIONS_BY_MEMORY,
+    ),
+    "TmuxHostPressure": Text(
+        f"{_TOP} --sort memory", _LESS, PERCENT, "more than $memory% (memory), $io% (io)", _SESSIONS_BY_MEMORY
     ),
     "TmuxHostNetworkBusy": Text("ss -tnp", _LESS, PERCENT, "more than $ratio%"),
 }

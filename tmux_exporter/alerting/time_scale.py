@@ -14,6 +14,15 @@ AMOUNTS = frozenset(
         ("agent_stuck", "cpu_seconds"),
         ("agent_waiting", "seconds"),
         ("host_memory_runs_out", "seconds"),
+        *(
+            (table, "seconds")
+            for table in (
+                "host_disk_runs_out",
+                "host_disk_fills",
+                "agent_fds_run_out",
+                "agent_memory_runs_out",
+            )
+        ),
         ("leak_old", "seconds"),
     }
 )
@@ -33,7 +42,14 @@ FREQUENCIES = frozenset(
 """Divided by the scale, so that as many events fall into a shorter window."""
 
 REAL = (
-    *("exporter_down", "exporter_stale", "exporter_blind", "samples_partial", "collector_failing"),
+    *(
+        "exporter_down",
+        "exporter_skips",
+        "exporter_stale",
+        "exporter_blind",
+        "samples_partial",
+        "collector_failing",
+    ),
     *("clock_skew", "lost_scrapes"),
     *("server_not_answering", "server_slow"),
     *("remediator_up", "remediator_blind", "remediator_audit_healthy", "remediator_refusing"),

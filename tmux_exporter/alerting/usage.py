@@ -1,9 +1,9 @@
 """Alerts about sessions and agents near their limits: memory, CPU, file descriptors."""
 
-from tmux_exporter.alerting.base.alert import Alert, grows, kept
-from tmux_exporter.alerting.base.scope import AGENT, PERCENT, SESSION, SIZE
+from tmux_exporter.alerting.base.alert import Alert, grows, kept, runs_out
+from tmux_exporter.alerting.base.scope import AGENT, PERCENT, SESSION, SIZE, TIME
 from tmux_exporter.alerting.base.thresholds import LEVELS
-from tmux_exporter.alerting.recording.groups import KINDS, cpu_of_limit, memory_of_limit
+from tmux_exporter.alerting.recording.groups import KINDS, cpu_of_limit, memory_of_limit, pids_of_limit
 
 _ARTICLE = {"agent": "An agent", "session": "A session"}
 _WHICH = {"agent": f"agent {AGENT}", "session": SESSION}
@@ -37,6 +37,14 @@ def _near(kind: str) -> tuple[Alert, ...]:
             f"{which} has a process with {PERCENT} of the file descriptors open that it may have.",
             LEVELS,
         ),
+        Alert(
+            f"{name}PidLimit",
+            "pids",
+            f"{kept(f'{pids_of_limit(kind)}{{}}')} > $level",
+            f"{article} has many of the processes that its user may have.",
+            f"{which} has {PERCENT} of the processes and threads that its user may have.",
+            LEVELS,
+        ),
     )
 
 
@@ -54,6 +62,37 @@ def _memory_grows(kind: str) -> Alert:
 ALERTS = (
     *(alert for kind in KINDS for alert in _near(kind)),
     *map(_memory_grows, KINDS),
+    Alert(
+        "TmuxAgentManyProcesses",
+        "many_processes",
+        f"{kept('tmux_agent_processes{}')} > $more_than",
+        "An agent has very many processes.",
+        f"Agent {AGENT} has {{{{ $value }}}} processes.",
+    ),
+    Alert(
+        "TmuxAgentOomKilled",
+        "agent_oom",
+        "increase(tmux_agent_oom_kills_total{}[$within]) > 0",
+        "The kernel has killed a process of an agent for memory.",
+        f"The kernel has killed about {{{{ $value | humanize }}}} processes of agent {AGENT} for memory "
+        "within ten minutes.",
+    ),
+    Alert(
+        "TmuxAgentFdsRunOut",
+        "agent_fds_run_out",
+        runs_out("tmux_agent_fd_utilization_ratio{}"),
+        "An agent will have used up its file descriptors soon.",
+        f"At the pace of the last three minutes a process of agent {AGENT} has opened all the file "
+        f"descriptors that it may have in {TIME}.",
+    ),
+    Alert(
+        "TmuxAgentMemoryRunsOut",
+        "agent_memory_runs_out",
+        runs_out(f"{memory_of_limit('agent')}{{}}"),
+        "An agent will have used up its memory soon.",
+        f"At the pace of the last three minutes agent {AGENT} has used up the memory that it may use "
+        f"in {TIME}.",
+    ),
     Alert(
         "TmuxAgentFdsGrowing",
         "fds_grow",

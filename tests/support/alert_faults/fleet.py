@@ -97,6 +97,7 @@ class FaultyFleet:
         self.fleet.orphan()
         self.fleet.schedule(f'nohup bash -c "{_LATER.format(target="gone:0")}"', "acted", server="acted")
         self.fleet.schedule(f"bash -c '{_LATER.format(target='wor:0')}'", "misdirected")
+        self.fleet.schedule("bash -c 'sleep 900 && tmux send-keys -t ending:0 hi'", "awaited")
         self.fleet.schedule("bash -c 'sleep infinity && tmux send-keys -t work:0 hi'", "immortal")
         for number in range(2):
             self.fleet.schedule("bash -c 'sleep 900 && tmux send-keys -t work:0 again'", f"twice{number}")

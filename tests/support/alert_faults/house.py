@@ -243,7 +243,7 @@ def _scrapes(name: str, address: str) -> dict[str, object]:
     """How one of them is scraped: most of them not for the fleet, which is the same in all."""
     config = {
         "job_name": name,
-        "static_configs": [{"targets": [address], "labels": LABELS | {"instance": name}}],
+        "static_configs": [{"targets": [address], "labels": LABELS | {"instance": name, "always_on": "yes"}}],
     }
     return config | ({"params": {"collect[]": OWN}} if name in FEW else {})
 

@@ -17,6 +17,26 @@ RECORDED: Mapping[str, str] = {}
 """Alerts that only a recorded hour has made fire (tests/fixtures/replay), and why no real fault."""
 
 MADE_UP: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("TmuxAgentNearPidLimit", "TmuxSessionNearPidLimit", "TmuxAgentManyProcesses"),
+        "it asks for a thousand processes, which the machine of the tests belongs to others for",
+    ),
+    **dict.fromkeys(
+        ("TmuxAgentOomKilled", "TmuxHostOomKill"),
+        "it asks for a process that the kernel kills for memory, and for cgroups that the tests may make",
+    ),
+    **dict.fromkeys(
+        ("TmuxHostInodesFull", "TmuxHostDiskRunsOut"),
+        "its rule is that of TmuxHostDiskFull with other series; that one fires on a real file system",
+    ),
+    **dict.fromkeys(
+        ("TmuxAgentFdsRunOut", "TmuxAgentMemoryRunsOut", "TmuxHistoryFills"),
+        "it asks for minutes of steady growth, of which a sixtieth is less than a sample",
+    ),
+    "TmuxHostPressure": "it asks for a machine that does nothing but wait for memory",
+    "TmuxExporterAway": "it asks for most of a day",
+    "TmuxExporterSkipsSamples": "it asks for an exporter too slow for its host, which a stopped one is not",
+    "TmuxAgentsAllAbsent": "its agents are those of TmuxAgentAbsent, of which others on that host run",
     "TmuxRemediatorLeaseOverdue": "it asks for a systemd of the user that has lost a timer, and where the "
     "tests run there is none; `tests/unit/remediator/act/test_overdue_lease.py` has the rest",
     "TmuxHostMemoryRunsOut": "it asks for growth of all that a machine uses, which other programs that end "

@@ -43,7 +43,7 @@ SCOPE = Scope(thresholds=NUMBERS)
 SHIPPED = shipped()
 ALERT_RULES: list[dict[str, Any]] = rules.alerts(SCOPE)
 NAMES = sorted({rule["alert"] for rule in ALERT_RULES})
-BEYOND_THE_CATALOGUE = {"up": ()}
+BEYOND_THE_CATALOGUE = {"up": ("always_on",)}
 OF_EVERY_TARGET = {"job", "instance"}
 
 
@@ -103,7 +103,7 @@ def test_a_rule_reads_only_what_is_recorded_before_it() -> None:
 def test_recorded_series_are_named_level_metric_operations_and_each_is_tested() -> None:
     for name in rules.recorded(SCOPE):
         assert re.fullmatch(
-            r"(job|instance|server|session|agent|device|mountpoint|operation):tmux_\w+:"
+            r"(job|instance|resource|server|session|agent|device|mountpoint|operation):tmux_\w+:"
             r"(count|sum|seconds|ratio|(ratio_rate|mean_rate|p99_rate|rate|min)\d+[mhd])",
             name,
         ), name

@@ -30,9 +30,12 @@ def test_factor_one_gives_the_shipped_bytes() -> None:
 UNSCALED = {
     # Played faster: as much of it falls into the shorter window as in earnest into the true one.
     **dict.fromkeys(("step", "more_than"), "a count or an amount that the fleet itself makes faster"),
-    **dict.fromkeys(("in_flight", "bytes", "left", "factor", "objective", "intervals"), "no time is in it"),
     **dict.fromkeys(
-        ("ratio", "used", "idle_ratio", "cores", "assumed_bytes_per_second"), "a part, or a speed"
+        ("in_flight", "least", "bytes", "left", "factor", "objective", "intervals"), "no time is in it"
+    ),
+    **dict.fromkeys(
+        ("ratio", "used", "idle_ratio", "cores", "assumed_bytes_per_second", "memory", "io"),
+        "a part, or a speed",
     ),
     **dict.fromkeys(("behind", "ahead"), "what clocks do is real"),
     **dict.fromkeys(LEVELS, "a part of a limit, or how long one operation takes"),
@@ -81,7 +84,7 @@ def test_an_agent_of_the_demo_that_draws_while_it_waits_does_not_hang(tmp_path: 
             {"series": DEMO.format("state", name, ",state='working'"), "values": "1+0x60"},
         )
     ]
-    down = {"series": "up{job='tmux',instance='a'}", "values": "1x30 0 0 0 1x27"}
+    down = {"series": "up{job='tmux',instance='a',always_on='yes'}", "values": "1x30 0 0 0 1x27"}
     fired = {
         "expr": "group by (alertname, agent) (count_over_time(ALERTS{alertstate='firing'}[2m]))",
         "eval_time": "60s",

@@ -48,7 +48,7 @@ def _made(text: Made, scope: Scope) -> str:
     return text if isinstance(text, str) else text(scope)
 
 
-def kept(series: str, indent: int = 0) -> str:
+def kept(series: str, indent: int = 0, over: str = "$lost_scrapes.over") -> str:
     """A series or, while scrapes fail, what it was before.
 
     What a good scrape does not show has ended. What a failed scrape does not show is unknown: that neither
@@ -57,7 +57,7 @@ def kept(series: str, indent: int = 0) -> str:
     lines = (
         "(",
         f"  {series}",
-        f"  or last_over_time({series}[$lost_scrapes.over])",
+        f"  or last_over_time({series}[{over}])",
         "  and on (job, instance) up{} == 0",
         ")",
     )
@@ -75,6 +75,22 @@ def floor(series: str, level: str) -> str:
 def record_floor(scope: Scope, series: str, level: str) -> Rule:
     """The rule that records the floor."""
     return scope.record(floor(series, level), f"min_over_time({series}{{}}[$growth.window])")
+
+
+STEADY = 3
+
+
+def rises(series: str) -> str:
+    """By how much a gauge has risen over three windows of the table, where it rose by `$step` in each."""
+    before = [series, *(f"{series} offset $window*{each}" for each in range(1, STEADY + 1))]
+    steps = [f"and {before[each]}\n  - {before[each + 1]} > $step" for each in range(STEADY)]
+    return "\n".join((before[0], f"  - {before[-1]}", *steps))
+
+
+def runs_out(ratio: str) -> str:
+    """Seconds until a part of a limit is 1 at the pace of the last windows, if it rose in each of them."""
+    pace = f"deriv({ratio}[$window*{STEADY}])"
+    return f"(1 - {ratio}) / ({pace} > 0) < $seconds\nand {ratio} > $used\nand (\n{rises(ratio)}\n)"
 
 
 def grows(series: str, level: str) -> str:

@@ -9,11 +9,15 @@ MEMORY_USED = "instance:tmux_host_memory_used:ratio"
 MEMORY_LEFT = "instance:tmux_host_memory_left:seconds"
 DISK_BUSY = "device:tmux_host_disk_busy:ratio_rate5m"
 FILESYSTEM_USED = "mountpoint:tmux_host_filesystem_used:ratio"
+FILESYSTEM_LEFT = "mountpoint:tmux_host_filesystem_left:seconds"
+INODES_USED = "mountpoint:tmux_host_inodes_used:ratio"
+PRESSURE = "resource:tmux_host_pressure:ratio_rate5m"
+PIDS_LIMIT = "instance:tmux_host_user_pids_limit:count"
 NETWORK_USED = "device:tmux_host_network_used:ratio_rate5m"
 LIMIT_USED = "instance:tmux_host_limit_used:ratio"
 CLOCK_BEHIND = "instance:tmux_exporter_clock_behind:seconds"
 
-_LIMITED = ("pids", "ptys", "inotify_instances")
+_LIMITED = ("pids", "user_pids", "cgroup_pids", "ptys", "inotify_instances")
 
 
 def rules(scope: Scope) -> tuple[Rule, ...]:
@@ -39,6 +43,32 @@ def rules(scope: Scope) -> tuple[Rule, ...]:
         scope.record(DISK_BUSY, "rate(tmux_host_disk_io_seconds_total{}[$host_disk_busy.over])"),
         scope.record(
             FILESYSTEM_USED, "1 - tmux_host_filesystem_avail_bytes{} / tmux_host_filesystem_size_bytes{}"
+        ),
+        scope.record(
+            FILESYSTEM_LEFT,
+            """
+            tmux_host_filesystem_avail_bytes{}
+            / -(deriv(tmux_host_filesystem_avail_bytes{}[$host_disk_fills.over]) < 0)
+            """,
+        ),
+        record_floor(scope, FILESYSTEM_USED, "mountpoint"),
+        scope.record(
+            INODES_USED, "1 - tmux_host_filesystem_avail_inodes{} / (tmux_host_filesystem_inodes{} > 0)"
+        ),
+        scope.record(
+            PRESSURE,
+            'sum without (kind) (rate(tmux_host_pressure_seconds_total{kind="full"}[$host_pressure.over]))',
+        ),
+        # What a user's processes and threads can be at most.
+        scope.record(
+            PIDS_LIMIT,
+            """
+            (
+              tmux_host_cgroup_pids_limit{} < tmux_host_user_pids_limit{}
+              or tmux_host_user_pids_limit{}
+              or tmux_host_cgroup_pids_limit{}
+            ) > 0
+            """,
         ),
         _network(scope),
         # When it was scraped less when it was taken, by the two clocks.

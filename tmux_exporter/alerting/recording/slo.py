@@ -8,8 +8,9 @@ operations are finished than are promised. recovery (95 %): agents that came bac
 down for longer than 5 minutes. exporter (99.9 %): seconds of exporters; bad are those in which one cannot be
 scraped. samples (99.5 %): samples of exporters; bad are partial and failed ones.
 
-An agent should be there while its pane is or while it is declared (`tmux_agent_up` exists), and while its
-server's process lives without answering: what was seen of it within the last hour counts then. A server that
+An agent should be there while it is declared, and while what is left of it shows that it crashed; one that
+was quit need not be there. It should be there too while its server's process lives without answering: what
+was seen of it within the last hour counts then. A server that
 has ended does not count: it may have ended on purpose.
 """
 
@@ -90,11 +91,14 @@ def _agents() -> tuple[str, str]:
     every = f'{EVENTS}{{slo="availability"}}'
     good = f"count by ({_BY}) (\n  tmux_agent_up{{}} == 1 and {on} tmux_up{{}} == 1\n)"
     return (
+        # Who was quit is not missing; who was declared, or has crashed, is.
         f"""
         count by ({_BY}) (
-          tmux_agent_up{{}}
+          tmux_agent_up{{}} == 1
+          or tmux_agent_declared{{}}
+          or tmux_agent_crashed{{}}
           or (
-            last_over_time(tmux_agent_up{{}}[$slo_availability.remember])
+            last_over_time(tmux_agent_up{{}}[$slo_availability.remember]) == 1
             and {on} (
               tmux_up{{}} == 0 and tmux_server_start_time_seconds{{}}
             )
@@ -126,7 +130,9 @@ def _longer(histogram: str, seconds: str) -> tuple[str, str]:
 
 
 def _scrapes() -> tuple[str, str]:
-    return f"count by ({_BY}) (up{{}})", f"count by ({_BY}) (up{{}}) - sum by ({_BY}) (up{{}})"
+    # A host that may sleep has promised nothing.
+    up = 'up{always_on="yes"}'
+    return f"count by ({_BY}) ({up})", f"count by ({_BY}) ({up}) - sum by ({_BY}) ({up})"
 
 
 def _samples() -> tuple[str, str]:

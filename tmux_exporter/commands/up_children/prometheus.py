@@ -109,7 +109,9 @@ def prometheus_config(
     of none.
     """
     scrape, evaluate = (f"{max(1, round(each))}s" for each in (interval, evaluation or interval))
-    job: dict[str, object] = {"job_name": "tmux", "static_configs": [{"targets": [exporter]}]}
+    # Where Prometheus runs, its own host is on.
+    target = {"targets": [exporter], "labels": {"always_on": "yes"}}
+    job: dict[str, object] = {"job_name": "tmux", "static_configs": [target]}
     if server:
         keep = {"source_labels": ["server"], "regex": f"({re.escape(server)})?", "action": "keep"}
         job["metric_relabel_configs"] = [keep]
