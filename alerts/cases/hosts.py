@@ -58,7 +58,6 @@ def cases() -> Iterator[Case]:
         **p3,
     )
     for (level, priority, hold), part in zip(LEVELS, (0.98, 0.95, 0.90), strict=True):
-        used = {"priority": priority, "hold": hold, "threshold": level, "labels": {"mountpoint": "/"}}
         left = 1000 - 1000 * part
         yield Case(
             alert="TmuxHostDiskFull",
@@ -68,7 +67,10 @@ def cases() -> Iterator[Case]:
             },
             summary="A file system of the host is nearly full.",
             says=f"{percent(part + 0.001)} of the file system / of the host of a:1 is used.",
-            **used,
+            priority=priority,
+            hold=hold,
+            threshold=level,
+            labels={"mountpoint": "/"},
         )
         yield Case(
             alert="TmuxHostInodesFull",
@@ -79,7 +81,10 @@ def cases() -> Iterator[Case]:
             summary="A file system of the host has hardly any inode left.",
             says=f"{percent(part + 0.001)} of the inodes of the file system / of the host of a:1 are used: "
             "without one there is no new file, however much space is left.",
-            **used,
+            priority=priority,
+            hold=hold,
+            threshold=level,
+            labels={"mountpoint": "/"},
         )
     yield Case(
         alert="TmuxHostOomKill",

@@ -7,7 +7,7 @@ from alerts.mechanical import Case
 
 _STATES = {
     "Dangling": ("dangling", "P3", "15m", "A scheduler has lost its target."),
-    "Misdirected": ("misdirected", "P1", "2m", "A scheduler will be typed into the wrong pane."),
+    "Misdirected": ("misdirected", "P2", "5m", "A scheduler will be typed into the wrong pane."),
     "StaleGeneration": (
         "stale_generation",
         "P3",

@@ -43,6 +43,7 @@ _COST = (
     *("tmux_session_fd_utilization_ratio", "tmux_agent_memory_bytes", "tmux_agent_memory_limit_bytes"),
     *("tmux_agent_swap_memory_bytes", "tmux_agent_cpu_seconds_total", "tmux_agent_cpu_limit_cores"),
     *("tmux_agent_fd_utilization_ratio", "tmux_agent_open_fds", "tmux_agent_processes"),
+    *("tmux_session_threads", "tmux_agent_threads", "tmux_agent_oom_kills_total"),
     *("tmux_agent_recovery_seconds", "tmux_agent_state_seconds_total"),
     "tmux_agent_state_cpu_seconds_total",
 )

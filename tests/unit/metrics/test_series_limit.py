@@ -76,7 +76,10 @@ def test_by_default_a_thousand_agents_fit(sessions: int) -> None:
         "tmux_agent_waiting_since_timestamp_seconds",
         "tmux_agent_usage_limit_reset_timestamp_seconds",
         "tmux_remediator_lease_end_timestamp_seconds",
-    }, "nobody waits in this fleet, and nothing is throttled"
+        "tmux_agent_declared",
+        "tmux_agent_crashed",
+        "tmux_exporter_sample_tick_seconds",
+    }, "nobody waits, crashed or is declared in this fleet, nothing is throttled, and no exporter runs"
 
 
 LAST_RANK_WITH_ALL = {138: 7, 220: 7, 600: 3, 1_000: 1}

@@ -90,7 +90,7 @@ def rises(series: str) -> str:
 def runs_out(ratio: str) -> str:
     """Seconds until a part of a limit is 1 at the pace of the last windows, if it rose in each of them."""
     pace = f"deriv({ratio}[$window*{STEADY}])"
-    return f"(1 - {ratio}) / ({pace} > 0) < $seconds\nand {ratio} > $used\nand (\n{rises(ratio)}\n)"
+    return f"(1 - {ratio})\n/ ({pace} > 0)\n< $seconds\nand {ratio} > $used\nand (\n{rises(ratio)}\n)"
 
 
 def grows(series: str, level: str) -> str:
