@@ -130,6 +130,8 @@ def busy() -> list[Host]:
     return [
         Host(
             instance="busy:1",
+            # Three builds at once fill 32 GiB: that would be no ordinary day.
+            memory=64 * GIB,
             agents=[*agents(6, works), *quits, *renamed, *waits],
             operations=operations,
             # tmux is restarted at lunch, the exporter after two updates, the host in the morning.

@@ -34,7 +34,8 @@ _USED_UP = (0, "used up", CRITICAL)
 _WORDS = {
     "availability": "Agents that should be there are up, and their tmux servers answer.",
     "errors": "Operations that programs report do not fail.",
-    "latency": f"Reported operations take at most {NUMBERS.number('slo_latency', 'seconds'):g} s.",
+    "latency": "Operations without names of their own, recoveries apart, take at most "
+    f"{NUMBERS.number('slo_latency', 'seconds'):g} s.",
     "throughput": "While more operations are under way than there would be at "
     f"{NUMBERS.number('throughput', 'per_minute'):g} a minute, so many are finished.",
     "recovery": "Agents that were down are up again within "

@@ -203,6 +203,40 @@ def told_of_an_agent(alerts: list[dict[str, str]]) -> list[dict[str, str]]:
     ]
 
 
+PRECISE = (
+    ("TmuxHostMemoryHigh", "NearMemoryLimit"),
+    ("TmuxHostCpuHigh", "NearCpuLimit"),
+    ("TmuxHostNearLimit", "NearPidLimit"),
+    ("TmuxHostOomKill", "OomKilled"),
+)
+AGENT = ("server", "session", "agent")
+OF_ONE_CAUSE = (
+    *((host, f"Tmux{kind}{name}", ()) for host, name in PRECISE for kind in ("Agent", "Session")),
+    ("TmuxAgentAbsent", "TmuxAgentsAllAbsent", ()),
+    ("TmuxHostDiskRunsOut", "TmuxHostDiskFull", ("mountpoint",)),
+    *((f"TmuxAgentFds{name}", "TmuxAgentNearFdLimit", AGENT) for name in ("Growing", "RunOut")),
+    *((f"TmuxAgentMemory{name}", "TmuxAgentNearMemoryLimit", AGENT) for name in ("Growing", "RunsOut")),
+    ("TmuxHistoryGrowing", "TmuxHistoryFills", ("server",)),
+    ("TmuxSamplesPartial", "TmuxServerNotAnswering", ()),
+)
+"""What keeps quiet, beside what, and the labels that both have beside those of the exporter."""
+
+
+def told_of_a_cause(alerts: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Those that something more precise on the same host tells."""
+    return [
+        each
+        for each in alerts
+        for symptom, cause, place in OF_ONE_CAUSE
+        if each["alertname"] == symptom and "pids" in each.get("resource", "pids")
+        if any(
+            other["alertname"] == cause
+            and all(other.get(label) == each.get(label) for label in ("job", "instance", *place))
+            for other in alerts
+        )
+    ]
+
+
 def quiet(alerts: Iterable[Mapping[str, str]]) -> set[Labels]:
     return {frozenset(each.items()) for each in alerts}
 
@@ -221,7 +255,7 @@ def test_a_worse_level_silences_the_milder_ones_of_the_same_thing_only(alertmana
         milder += rest
         # The mildest level of something else, which differs in one label.
         others += [alert(name, levels[-1], **{label: "another"}) for label in thing(name)]
-    milder += told_of_an_agent([*posted, *others])
+    milder += [*told_of_an_agent([*posted, *others]), *told_of_a_cause([*posted, *others])]
     alertmanager.post(*posted, *others)
     wait_for(lambda: len(alertmanager.states()) == len(posted) + len(others), "all have arrived")
     wait_for(lambda: alertmanager.keeps_quiet() >= quiet(milder), "the milder ones keep quiet")
@@ -242,9 +276,7 @@ def test_an_exporter_that_is_down_silences_its_own_instance_only(alertmanager: A
     down = alert("TmuxExporterDown", "", job="tmux", instance="down:1")
     alertmanager.post(down, alert("Watchdog", ""), *here, *there)
     wait_for(lambda: len(alertmanager.states()) == len(here) + len(there) + 2, "all have arrived")
-    # A server that hangs makes samples partial.
-    symptom = alert("TmuxSamplesPartial", "", job="tmux", instance="up:1")
-    expected = quiet([*here, symptom, *told_of_an_agent(there)])
+    expected = quiet([*here, *told_of_an_agent(there), *told_of_a_cause(there)])
     wait_for(lambda: alertmanager.keeps_quiet() >= expected, "all of that instance keep quiet")
     assert sorted(map(sorted, alertmanager.keeps_quiet() - expected)) == []
 

@@ -32,11 +32,13 @@ from tmux_exporter.alerting.base.alert import kept
 from tmux_exporter.alerting.base.scope import RUNBOOKS as RUNBOOKS_URL
 from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.base.thresholds import LEVELS, PRIORITIES, Thresholds
+from tmux_exporter.alerting.recording import slo
 from tmux_exporter.alerting.routes import alertmanager_config
 from tmux_exporter.analysis.agents import counters
 from tmux_exporter.analysis.operations import operations
 from tmux_exporter.metrics.catalogue import BY_NAME
 from tmux_exporter.metrics.catalogue.family import FamilyStatus
+from tmux_exporter.wire import operation_line
 
 NUMBERS = thresholds.load()
 SCOPE = Scope(thresholds=NUMBERS)
@@ -456,6 +458,10 @@ def test_each_part_of_an_expression_is_needed_by_a_test(tmp_path: Path, part: st
 )
 def test_a_service_level_starts_at_a_bucket_bound(table: str, bounds: tuple[float, ...]) -> None:
     assert NUMBERS.number(table, "seconds") in bounds
+
+
+def test_latency_is_promised_for_every_class_of_operations_but_recovery() -> None:
+    assert {*slo.QUICK, "recovery"} == {*operation_line.CLASSES}
 
 
 def test_a_rule_that_does_something_else_is_noticed(tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 availability (99.5 %): seconds of agents that should be there; bad are those in which one is not up, or its
 server does not answer. errors (99 %): finished operations; bad are those that failed. latency (99 %):
-finished operations; bad are those that took longer than 2 s. throughput (95 %): minutes of exporters in which
-there is demand, more under way than there would be at the promised throughput; bad are those in which fewer
+finished operations of four classes; bad are those that took longer than 2 s.
+throughput (95 %): minutes of exporters in which there is demand, more under way than there would be at the promised throughput; bad are those in which fewer
 operations are finished than are promised. recovery (95 %): agents that came back; bad are those that were
 down for longer than 5 minutes. exporter (99.9 %): seconds of exporters; bad are those in which one cannot be
 scraped. samples (99.5 %): samples of exporters; bad are partial and failed ones.
@@ -16,9 +16,12 @@ has ended does not count: it may have ended on purpose.
 
 from collections.abc import Callable
 
-from tmux_exporter.alerting.base.scope import Rule, Scope, duration
+from tmux_exporter.alerting.base.scope import Rule, Scope, duration, quoted
 
 NAMES = ("availability", "errors", "latency", "throughput", "recovery", "exporter", "samples")
+QUICK = ("agent_command", "status_check", "inter_agent_message", "scheduling")
+"""The operations of the service level latency. A recovery has its own; one with a name of its user's may
+rightly take a minute."""
 OBJECTIVE = "job:tmux_slo_objective:ratio"
 EVENTS = "instance:tmux_slo_events:rate5m"
 BAD = "instance:tmux_slo_bad_events:rate5m"
@@ -77,7 +80,11 @@ def _events(scope: Scope, name: str) -> tuple[Rule, ...]:
             _rate("tmux_operation_duration_seconds_count"),
             _rate("tmux_operation_errors_total"),
         ),
-        "latency": lambda: _longer("tmux_operation_duration_seconds", "$slo_latency.seconds"),
+        "latency": lambda: _longer(
+            "tmux_operation_duration_seconds",
+            "$slo_latency.seconds",
+            f"operation=~{quoted('|'.join(QUICK))}",
+        ),
         "throughput": _piled_up,
         "recovery": lambda: _longer("tmux_agent_recovery_seconds", "$agent_recovery.seconds"),
         "exporter": _scrapes,
@@ -121,12 +128,13 @@ def _piled_up() -> tuple[str, str]:
     return every, f"{every}\n* ({done} < bool $throughput.per_minute)"
 
 
-def _longer(histogram: str, seconds: str) -> tuple[str, str]:
+def _longer(histogram: str, seconds: str, matcher: str = "") -> tuple[str, str]:
     """All that a histogram has counted, and what took longer than one of its bounds."""
-    every = _rate(f"{histogram}_count")
+    every = _rate(f"{histogram}_count", matcher)
     # Prometheus 3 may write the bound 2.0 where 2 was scraped, and the other way round.
     bound = f'le=~"{seconds}(\\\\.0)?"'
-    return every, f"{every}\n- {_rate(f'{histogram}_bucket', bound)}"
+    bucket = _rate(f"{histogram}_bucket", ", ".join(filter(None, (matcher, bound))))
+    return every, f"{every}\n- {bucket}"
 
 
 def _scrapes() -> tuple[str, str]:
