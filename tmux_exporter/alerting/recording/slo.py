@@ -3,10 +3,11 @@
 availability (99.5 %): seconds of agents that should be there; bad are those in which one is not up, or its
 server does not answer. errors (99 %): finished operations; bad are those that failed. latency (99 %):
 finished operations of four classes; bad are those that took longer than 2 s.
-throughput (95 %): minutes of exporters in which there is demand, more under way than there would be at the promised throughput; bad are those in which fewer
-operations are finished than are promised. recovery (95 %): agents that came back; bad are those that were
-down for longer than 5 minutes. exporter (99.9 %): seconds of exporters; bad are those in which one cannot be
-scraped. samples (99.5 %): samples of exporters; bad are partial and failed ones.
+throughput (95 %): minutes of exporters in which there is demand, more under way than there would be at the
+promised throughput; bad are those in which fewer operations are finished than are promised. recovery (95
+%): agents that came back; bad are those that were down for longer than 5 minutes. exporter (99.9 %):
+seconds of exporters; bad are those in which one cannot be scraped. samples (99.5 %): samples of exporters;
+bad are partial and failed ones.
 
 An agent should be there while it is declared, and while what is left of it shows that it crashed; one that
 was quit need not be there. It should be there too while its server's process lives without answering: what
