@@ -82,7 +82,7 @@ class Scope:
                 return self.duration(self.thresholds.seconds(*where) * int(found["times"] or 1))
             return self.number(*where)
 
-        return _PLACES.sub(fill, dedent(text).strip())
+        return _PLACES.sub(fill, dedent(text).strip()).replace(", \n", ",\n")
 
     def duration(self, seconds: float) -> str:
         """A duration in Prometheus' writing, scaled."""

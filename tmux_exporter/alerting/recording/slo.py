@@ -84,7 +84,7 @@ def _events(scope: Scope, name: str) -> tuple[Rule, ...]:
         "latency": lambda: _longer(
             "tmux_operation_duration_seconds",
             "$slo_latency.seconds",
-            f"operation=~{quoted('|'.join(QUICK))}",
+            f"\n  operation=~{quoted('|'.join(QUICK))}",
         ),
         "throughput": _piled_up,
         "recovery": lambda: _longer("tmux_agent_recovery_seconds", "$agent_recovery.seconds"),
