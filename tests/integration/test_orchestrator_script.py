@@ -87,10 +87,14 @@ def watch(scene: Scene) -> SceneWatch:
     return SceneWatch(scene)
 
 
-def seen(watch: SceneWatch, pid: int, state: SchedulerState) -> SchedulerReport:
+def seen(watch: SceneWatch, pid: int, state: SchedulerState, *, remarked: bool = False) -> SchedulerReport:
+    """The scheduler once it is in this state, and something is remarked where that is asked for."""
+
     def found() -> SchedulerReport | None:
         each = next((one for one in watch.sample().schedulers if one.process.pid == pid), None)
-        return each if each is not None and each.state is state else None
+        if each is None or each.state is not state or (remarked and not each.remarks):
+            return None
+        return each
 
     return wait_for(found, f"{pid} is {state}", MANY)
 
@@ -133,7 +137,7 @@ def test_the_variable_that_counts_on(watch: SceneWatch, schedule: Schedule) -> N
 def test_fractions_without_bc_fire_at_once(
     watch: SceneWatch, schedule: Schedule, minutes: str, bc: bool
 ) -> None:
-    it = seen(watch, schedule(minutes, bc=bc), SchedulerState.FIRING)
+    it = seen(watch, schedule(minutes, bc=bc), SchedulerState.FIRING, remarked=True)
     assert it.targets == ("tmux-orc:0",)
     assert it.remarks[0] is SchedulerRemark.FIRES_AT_ONCE
 

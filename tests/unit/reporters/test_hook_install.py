@@ -120,7 +120,7 @@ def test_hooks_among_others_go_alone_and_old_ones_are_replaced() -> None:
         (b'{"a": 1,}', "line 1, column"), (b"", "line 1"), (b"[]", "no object"),
         (b'{"hooks": []}', "no object"),
         (b'{"hooks": {"Stop": {}}}', "no list"), (b'{"a": 1, "a": 2}', "twice"), (b"{} // x", "Extra data"),
-        (b"\xef\xbb\xbf{}", "BOM"), (b'{"a": "\xff"}', "UTF-8"), (b"[" * 5000, "deep"),
+        (b"\xef\xbb\xbf{}", "BOM"), (b'{"a": "\xff"}', "UTF-8"), (b"[" * 200_000, "deep"),
     ],
 )  # fmt: skip
 def test_settings_that_are_broken_are_left_alone(tmp_path: Path, content: bytes, why: str) -> None:
