@@ -351,7 +351,8 @@ def test_a_kill_counts_for_the_session_though_systemd_ended_the_whole_pane_for_i
     assert session.usage.oom_kills_total == 1
 
 
-def test_of_two_panes_that_ended_at_once_nobody_can_say_which_was_killed() -> None:
+def scene_of_two_scopes() -> Scene:
+    """After one sample of two panes with a scope each, in which nothing was killed yet."""
     scene = Scene()
     other = "/cg/user@0.service/tmux-spawn-2.scope"
     scene.cgroups.processes |= {SCOPE: {200}, other: {300}}
@@ -359,6 +360,11 @@ def test_of_two_panes_that_ended_at_once_nobody_can_say_which_was_killed() -> No
     second = replace(TOOL, ppid=100)
     three = tmux_view(answering(SERVER, pane("%0", 200), pane("%1", 250), pane("%2", 300)))
     scene.sample(SHELL, second, view=three)
+    return scene
+
+
+def test_of_two_panes_that_ended_at_once_nobody_can_say_which_was_killed() -> None:
+    scene = scene_of_two_scopes()
     scene.cgroups.kills.clear()
     scene.cgroups.kills_of_gone = 1
     (session,) = scene.sample(view=ONLY_NEIGHBOUR).sessions
@@ -366,13 +372,7 @@ def test_of_two_panes_that_ended_at_once_nobody_can_say_which_was_killed() -> No
 
 
 def test_a_kill_that_a_living_pane_has_told_is_not_told_again_of_one_that_ended() -> None:
-    scene = Scene()
-    other = "/cg/user@0.service/tmux-spawn-2.scope"
-    scene.cgroups.processes |= {SCOPE: {200}, other: {300}}
-    scene.cgroups.kills |= {SCOPE: 0, other: 0}
-    second = replace(TOOL, ppid=100)
-    three = tmux_view(answering(SERVER, pane("%0", 200), pane("%1", 250), pane("%2", 300)))
-    scene.sample(SHELL, second, view=three)
+    scene = scene_of_two_scopes()
     scene.cgroups.kills = {SCOPE: 1}
     report = scene.sample(worked(SHELL, 1))
     assert kills_of(report) == (1, 1, None)
