@@ -12,7 +12,7 @@ from tmux_exporter.cli.exit import LOOKING, own_program, progress, run, show
 from tmux_exporter.cli.export import export
 from tmux_exporter.cli.hooks import hooks
 from tmux_exporter.cli.options import JSON, Loader, config_file
-from tmux_exporter.cli.pipeline import run as run_command
+from tmux_exporter.cli.run import run as run_command
 from tmux_exporter.cli.serve import CONTEXT, INTERVAL, LISTEN, SETTINGS, serve
 from tmux_exporter.cli.silence import silence
 from tmux_exporter.cli.usage import usage
