@@ -23,8 +23,13 @@ def seen(scene: Scene, pid: int) -> tuple[OwnerKind, Evidence, PaneKey | None]:
 
 
 def await_exec(scene: Scene, pid: int) -> None:
-    """Wait until a shell has become its sleep: in the middle of an exec a process shows no environment."""
-    wait_for(lambda: scene.read().processes[pid].comm == "sleep", f"{pid} sleeps")
+    """Wait until a shell has become its sleep: in the middle of an exec it has the name, and no environment yet."""
+
+    def sleeps() -> bool:
+        process = scene.read().processes[pid]
+        return process.comm == "sleep" and bool(process.environ)
+
+    wait_for(sleeps, f"{pid} sleeps")
 
 
 def server_of(scene: Scene, pid: int) -> ProcessId | None:
