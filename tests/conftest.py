@@ -10,6 +10,7 @@ from typing import Any
 
 import libtmux
 import pytest
+import pytest_rerunfailures  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, settings
 
 from tests.support.examples import examples
@@ -25,11 +26,27 @@ settings.register_profile(
 )
 settings.load_profile("beside")
 
+# It asks over a port what a crashed worker ran: no worker in a network namespace of its own reaches that.
+pytest_rerunfailures.HAS_PYTEST_HANDLECRASHITEM = False
+
+WITH_REAL_PROCESSES = {"integration", "e2e", "shipped"}
+
 RUN = "TMUX_EXPORTER_TEST_RUN"
 """All that a test starts carries it in its environment, with the value of its test runner."""
 
 os.environ[RUN] = str(uuid.uuid4())
 left_behind = pytest.StashKey[list[str]]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run a test with real processes once more where it fails: their scheduling says nothing of the code.
+
+    A fault fails twice. The runner names what passed only then, and counts it as rerun.
+    """
+    for item in items:
+        is_long = item.get_closest_marker("long")
+        if not is_long and WITH_REAL_PROCESSES & set(item.path.relative_to(item.config.rootpath).parts):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -50,9 +67,11 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """Name the tests that do not end what they start."""
+    """Name the tests that do not end what they start; say why others were run again."""
     for each in config.stash.get(left_behind, []):
         terminalreporter.write_line(f"left behind, ended now: {each}")
+    for report in terminalreporter.getreports("rerun"):
+        terminalreporter.write_line(f"run again: {report.nodeid}\n{report.longreprtext}")
 
 
 @pytest.fixture

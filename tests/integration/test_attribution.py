@@ -23,7 +23,7 @@ def seen(scene: Scene, pid: int) -> tuple[OwnerKind, Evidence, PaneKey | None]:
 
 
 def await_exec(scene: Scene, pid: int) -> None:
-    """Wait until a shell has become its sleep: in the middle of an exec it has the name, and no environment yet."""
+    """Wait until a shell has become its sleep: during its exec it has the name, and no environment yet."""
 
     def sleeps() -> bool:
         process = scene.read().processes[pid]
