@@ -43,7 +43,7 @@ def test_a_fresh_install_is_recognised_however_it_is_started(
         )
     # What npm installed says its version.
     told = each.registry == "npm" and not each.titled
-    wanted = dict.fromkeys(started, (name, each.version if told else ""))
+    wanted = dict.fromkeys(started, (each.program or name, each.version if told else ""))
 
     def seen() -> dict[str, tuple[str, str]]:
         up = {way: found for way, found in agents.look().items() if found.up}

@@ -32,7 +32,7 @@ class RegistryAwayError(InstallError):
 
 @dataclass(frozen=True, kw_only=True)
 class Locked:
-    """One package. `scripts`: its install scripts run.
+    """One package. `scripts`: its install scripts run. `program`: its name in our table, where it is another.
 
     `titled`: it writes a title over its arguments, and with them goes the path that tells its version.
     """
@@ -48,6 +48,7 @@ class Locked:
     agent: bool = True
     titled: bool = False
     least_python: Sequence[int] = ()
+    program: str = ""
     environ: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -27,7 +28,7 @@ from tests.support.real_agents.programs import PROGRAMS, RealProgram
 from tests.support.real_agents.recorded import is_told, record_screen
 from tests.support.real_agents.stage import NotStagedError, Stage, pause
 from tests.support.real_agents.stub import Stub
-from tests.support.real_agents.table import Moment, as_json, keep, write_page
+from tests.support.real_agents.table import Moment, as_json, keep, score, write_page
 from tests.support.real_agents.watch import Watch
 from tmux_exporter.facts.agents import AgentState
 
@@ -109,7 +110,7 @@ def _hold(step: Step, session: str, watches: Sequence[Watch], there: float) -> f
 
 
 def main() -> int:
-    """The exit status: 0 where the goal is reached."""
+    """The exit status: 0 where the goal is reached, or where a part was played without a wrong word."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -126,6 +127,7 @@ def main() -> int:
     programs = [known[name] for name in given.only]
     folders = {each.name: commands_of(each) for each in programs}
     stub = Stub()
+    everything: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="agents", ignore_cleanup_errors=True) as scratch:
         base = Path(scratch)
         sockets = base / "tmux" / f"tmux-{os.getuid()}"
@@ -138,16 +140,21 @@ def main() -> int:
         with ThreadPoolExecutor(given.at_once) as pool:
             played = [pool.submit(run.run, each, folders[each.name]) for each in programs]
             for each in played:
-                moments = each.result()
+                moments = as_json(each.result())
+                everything += moments
                 # What has been played is kept, whatever becomes of the others.
                 if given.json and watches:
-                    keep(as_json(moments), given.json, list(known))
+                    keep(moments, given.json, list(known))
         for watch in watches:
             watch.end()
     stub.end()
     if given.json and given.page:
         write_page(given.json, given.page)
-    return 0
+    if not watches:
+        return 0
+    result = score(everything)
+    _say(result.in_words())
+    return 0 if result.reached or result.is_perfect else 1
 
 
 def _watch(base: Path, seconds: float) -> Watch:

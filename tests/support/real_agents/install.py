@@ -11,7 +11,7 @@ def commands_of(program: RealProgram, place: Path = PLACE) -> Path | None:
 
     Raises FileNotFoundError with the mend where nobody has tried.
     """
-    each = locked()[program.program]
+    each = locked()[program.installed or program.program]
     folder = place / each.name / each.bin
     if not (folder / program.bin).exists():
         if (place / f"{each.name}.problem").exists():

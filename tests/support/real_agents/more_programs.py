@@ -69,6 +69,29 @@ _MOONS = tuple("🌑🌒🌓🌔🌕🌖🌗🌘")
 
 _QWEN = next(each for each in PROGRAMS if each.name == "qwen")
 
+_VIBE_PLAY = RealProgram(
+    program="mistral-vibe",
+    command="vibe",
+    environ={"STUB_KEY": "x", "MISTRAL_API_KEY": "x"},
+    resume=("--continue",),
+    leave="/exit",
+    prepare=_vibe,
+    steps=(
+        idle("at its prompt", START, "Type /help", "tokens ("),
+        working("thinks", say(Play.THINK), "to interrupt)"),
+        idle("interrupted", press("Escape"), "Interrupted"),
+        waiting("asks for a command", say(Play.TOOL), PERMISSION, "Permission for the", "Allow once"),
+        working("runs the command", press("Enter"), "to interrupt)"),
+        idle("has answered", (), "Ran touch", "All of it is done. ─", gone=("to interrupt)",)),
+        waiting("asks a question", say(Play.ASK), QUESTION, "Which colour?", "Blue"),
+        idle("no answer", press("Escape"), "tokens (", gone=("Blue", "to interrupt)")),
+        waiting("its key is refused", say(Play.DENIED), AUTH, "Error: Invalid API key"),
+        exited("killed", CRASH),
+        idle("started again", START, "tokens ("),
+        exited("left", LEAVE),
+    ),
+)
+
 MORE_PROGRAMS = (
     *(
         replace(
@@ -184,28 +207,8 @@ MORE_PROGRAMS = (
             exited("left", LEAVE),
         ),
     ),
-    RealProgram(
-        program="mistral-vibe",
-        command="vibe",
-        environ={"STUB_KEY": "x", "MISTRAL_API_KEY": "x"},
-        resume=("--continue",),
-        leave="/exit",
-        prepare=_vibe,
-        steps=(
-            idle("at its prompt", START, "Type /help", "tokens ("),
-            working("thinks", say(Play.THINK), "to interrupt)"),
-            idle("interrupted", press("Escape"), "Interrupted"),
-            waiting("asks for a command", say(Play.TOOL), PERMISSION, "Permission for the", "Allow once"),
-            working("runs the command", press("Enter"), "to interrupt)"),
-            idle("has answered", (), "Ran touch", "All of it is done. ─", gone=("to interrupt)",)),
-            waiting("asks a question", say(Play.ASK), QUESTION, "Which colour?", "Blue"),
-            idle("no answer", press("Escape"), "tokens (", gone=("Blue", "to interrupt)")),
-            waiting("its key is refused", say(Play.DENIED), AUTH, "Error: Invalid API key"),
-            exited("killed", CRASH),
-            idle("started again", START, "tokens ("),
-            exited("left", LEAVE),
-        ),
-    ),
+    _VIBE_PLAY,
+    replace(_VIBE_PLAY, variant="python3.13", installed="mistral-vibe-python3.13"),
     RealProgram(
         program="mistral-vibe",
         command="vibe",

@@ -35,6 +35,7 @@ Words = Mapping[str, str]
 class RealProgram:
     """One program of the lock, by its name there: its command, its environment, and what is staged.
 
+    `installed` is the name of its package there, where that is another.
     `environ` and `arguments` may hold `{url}`. `prepare` writes its settings into a fresh home. `resume` are
     the arguments with which it goes on where it was.
     """
@@ -48,6 +49,7 @@ class RealProgram:
     environ: Words = field(default_factory=dict)
     prepare: Prepare = lambda _home, _url: None
     variant: str = ""
+    installed: str = ""
 
     @property
     def name(self) -> str:
