@@ -144,15 +144,25 @@ class ToolSeen:
     result: ToolResult
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuotaSeen:
+    """How much of a window of the quota of its account is used, and when it is reset (wall time)."""
+
+    window: str
+    used_ratio: float
+    reset: float | None = None
+
+
 class Occasion(StrEnum):
-    """What else a line can tell."""
+    """What else a line can tell. LIMIT: a turn ended because the quota is used up."""
 
     PROMPT = "prompt"
     TURN = "turn"
     COMPACTION = "compaction"
+    LIMIT = "limit"
 
 
-Event = RequestSeen | TotalSeen | ContextSeen | ToolSeen | Occasion
+Event = RequestSeen | TotalSeen | ContextSeen | ToolSeen | QuotaSeen | Occasion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,11 +174,25 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What a program was told last of one window (`5h`, `7d`) of the quota of its account.
+
+    `used_ratio` is 1 where it is used up; `reset` and `observed` are wall times. After `reset` it
+    says nothing.
+    """
+
+    used_ratio: float
+    reset: float | None
+    observed: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
     """What one process has spent since it started, as far as its files were read.
 
     `costs` are by model, by the table of prices. Context, its window and the last prompt (wall time) are None
-    where they are not known.
+    where they are not known. `quotas` are by window. `limited_since`: its last turn ended then (wall time)
+    because the quota is used up, and nothing was asked or answered since.
     """
 
     tokens: Mapping[str, Tokens] = field(default_factory=dict)
@@ -180,6 +204,8 @@ class Spent:
     context_tokens: int | None = None
     context_window_tokens: int | None = None
     last_prompt: float | None = None
+    quotas: Mapping[str, Quota] = field(default_factory=dict)
+    limited_since: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,12 +214,15 @@ class ProcessSpending:
 
     `base` is what it had spent when it was first read; counters have only what came after that. A process
     that was started later has spent nothing then. `whole`: `spent` lacks nothing since the process started.
+    `account` is the ordinal of the folder of its configuration: 0 for the usual one, the others as they are
+    seen first.
     """
 
     exactness: Exactness
     spent: Spent
     base: Spent
     whole: bool = False
+    account: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +231,8 @@ class AgentSpending:
 
     `tokens` are by kind and model, `reasoning_tokens` by model; both have a model from 0 on. What the tokens
     cost in dollars is by who says so; `unpriced_tokens` have no price. `since_start` is what its process has
-    spent since it started, all of it where it is `whole`, else at least that.
+    spent since it started, all of it where it is `whole`, else at least that; it has the quotas too, of the
+    `account` of its program (see ProcessSpending).
     """
 
     exactness: Exactness
@@ -219,3 +249,4 @@ class AgentSpending:
     last_prompt_timestamp_seconds: float | None
     since_start: Spent = field(default_factory=Spent)
     whole: bool = False
+    account: int = 0

@@ -16,6 +16,8 @@ from tmux_exporter.facts.spending import (
     Event,
     Line,
     Occasion,
+    Quota,
+    QuotaSeen,
     RequestSeen,
     Spent,
     Tokens,
@@ -70,6 +72,8 @@ class Account:
         self._context_at = since
         self._window: int | None = None
         self._last_prompt: float | None = None
+        self._quotas: dict[str, Quota] = {}
+        self._limited: float | None = None
 
     def close(self, until: float) -> None:
         """The process has ended: what was written from this wall time on is another one's."""
@@ -85,6 +89,8 @@ class Account:
             context_tokens=self._context,
             context_window_tokens=self._window,
             last_prompt=self._last_prompt,
+            quotas=dict(self._quotas),
+            limited_since=self._limited,
         )
 
     def conversation(self, *, begins: float | None = None) -> "Conversation":
@@ -108,6 +114,7 @@ class Account:
             case RequestSeen():
                 self._request(event)
                 self._fill(at, event.context)
+                self._go_on(at)
             case ContextSeen(tokens=context, window=window):
                 self._fill(at, context)
                 self._window = window if window is not None else self._window
@@ -116,6 +123,13 @@ class Account:
                     self._tool_calls[result] += 1
             case Occasion.PROMPT:
                 self._last_prompt = max(at, self._last_prompt or at)
+                self._go_on(at)
+            case Occasion.LIMIT:
+                self._limited = max(at, self._limited or at)
+            case QuotaSeen(window=window, used_ratio=used, reset=reset):
+                known = self._quotas.get(window)
+                if known is None or at >= known.observed:
+                    self._quotas[window] = Quota(used_ratio=used, reset=reset, observed=at)
             case Occasion.TURN:
                 self._counts["turns"] += 1
             case Occasion.COMPACTION:
@@ -133,6 +147,11 @@ class Account:
         prompt = sum(most.by_kind) - most.output
         cost = cost_of(seen.model, new, prompt) if seen.usual else Cost(0.0, sum(new.by_kind))
         self.spend(seen.model, new, requests=known is None, cost=cost)
+
+    def _go_on(self, at: float) -> None:
+        """Something was asked or answered: a limit that was reached before is over, or is told again."""
+        if self._limited is not None and at > self._limited:
+            self._limited = None
 
     def _fill(self, at: float, context: int | None) -> None:
         if context is not None and at >= self._context_at:

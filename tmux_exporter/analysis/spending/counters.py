@@ -126,4 +126,5 @@ def _shown(counts: _Counts, spending: ProcessSpending | None) -> AgentSpending:
         last_prompt_timestamp_seconds=spent.last_prompt,
         since_start=spent,
         whole=spending is not None and spending.whole,
+        account=spending.account if spending else 0,
     )

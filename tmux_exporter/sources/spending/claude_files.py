@@ -59,6 +59,7 @@ class ClaudeFiles:
                 Source(path=each, wanted=claude_transcript.wanted, parse=claude_transcript.parse)
                 for each in paths[-MOST_FILES:]
             ),
+            home=self._folder,
         )
 
     def _read_session(self, programs: Sequence[ProcessId]) -> bool:

@@ -56,6 +56,8 @@ def _events(record: Mapping[str, Any]) -> Iterator[Event]:
         usage = message.get("usage")
         if isinstance(usage, dict) and message.get("model") != _SYNTHETIC:
             yield _request(record, message, usage)
+        elif record.get("error") == "rate_limit" and not record.get("isSidechain"):
+            yield Occasion.LIMIT
     elif kind == "user":
         yield from _user(record, message.get("content"))
     elif kind == "system":

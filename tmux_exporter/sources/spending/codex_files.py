@@ -59,12 +59,12 @@ class CodexFiles:
     def locate(self, target: Target) -> Located | None:
         """Its files; None where none is known. Raises NotFollowedError where there are several candidates."""
         process = target.process
-        kept = self._kept[process]
+        kept, home = self._kept[process], self._homes[process]
         if self._held[process] or kept:
             for each in self._held[process]:
                 kept.setdefault(each.path, _source(each))
-            return Located(exactness=Exactness.EXACT, sources=tuple(kept.values())[-MOST_FILES:])
-        folder, home = self._folders[process], self._homes[process]
+            return Located(exactness=Exactness.EXACT, sources=tuple(kept.values())[-MOST_FILES:], home=home)
+        folder = self._folders[process]
         rollouts = self._daemons[home]
         candidates = [each for each in rollouts if not each.thread.parent and each.thread.cwd == folder]
         if not candidates or folder is None:
@@ -76,7 +76,7 @@ class CodexFiles:
             raise NotFollowedError(SpendingProblem.AMBIGUOUS)
         root = candidates[0].thread.id
         family = (each for each in rollouts if root in (each.thread.id, each.thread.parent))
-        return Located(exactness=Exactness.UNIQUE, sources=tuple(map(_source, family)))
+        return Located(exactness=Exactness.UNIQUE, sources=tuple(map(_source, family)), home=home)
 
     def _home(self, target: Target) -> str:
         pid = target.programs[-1].pid if target.programs else target.process.pid

@@ -13,13 +13,24 @@ from tmux_exporter.facts.spending import (
     Event,
     Line,
     Occasion,
+    QuotaSeen,
     RequestSeen,
     Tokens,
     ToolResult,
     ToolSeen,
     TotalSeen,
 )
-from tmux_exporter.sources.spending.values import OTHER_MODEL, key, model, parsed, part, time_of, tokens
+from tmux_exporter.sources.spending.values import (
+    OTHER_MODEL,
+    key,
+    model,
+    number,
+    parsed,
+    part,
+    time_of,
+    tokens,
+    window,
+)
 
 _WORDS = (
     *(b'"token_usage_record"', b'"token_count"', b'"turn_context"', b'"task_started"', b'"task_complete"'),
@@ -100,6 +111,8 @@ class RolloutParser:
                 yield Occasion.PROMPT
             case "task_complete":
                 yield Occasion.TURN
+                if part(payload, "error").get("codex_error_info") == "usage_limit_exceeded":
+                    yield Occasion.LIMIT
             case "token_count":
                 info = part(payload, "info")
                 last = part(info, "last_token_usage")
@@ -109,6 +122,7 @@ class RolloutParser:
                     tokens=tokens(last, "total_tokens") if last else None,
                     window=tokens(info, "model_context_window") or None,
                 )
+                yield from _quotas(part(payload, "rate_limits"))
             case "item_completed":
                 item = part(payload, "item")
                 if item.get("type") in _TOOLS and (call := key(item.get("id"))):
@@ -120,6 +134,14 @@ class RolloutParser:
         if not (identity := key(payload.get("response_id"))):
             raise ValueError("a request without an identity")
         return RequestSeen(key=identity, model=self._model, tokens=_tokens(part(payload, "usage")))
+
+
+def _quotas(limits: Mapping[str, Any]) -> Iterator[QuotaSeen]:
+    for name in ("primary", "secondary"):
+        limit = part(limits, name)
+        used, minutes = number(limit, "used_percent"), tokens(limit, "window_minutes")
+        if used is not None and minutes:
+            yield QuotaSeen(window=window(minutes), used_ratio=used / 100, reset=number(limit, "resets_at"))
 
 
 def _result(item: Mapping[str, Any]) -> ToolResult:

@@ -37,7 +37,8 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
-    """The files of a process; without any it has written nothing yet."""
+    """The files of a process; without any it has written nothing yet. `home` is its configuration folder."""
 
     exactness: Exactness
     sources: tuple[Source, ...]
+    home: str = ""

@@ -6,6 +6,7 @@ it: they take what the last round knew.
 
 import logging
 import math
+import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
@@ -34,6 +35,8 @@ FILE_BYTES = 2 * 1024 * 1024
 ROUND_SECONDS = 1.0
 _AFTER_FAILURE_SECONDS = 60.0
 _MOST_ENDED = 256
+_MOST_ACCOUNTS = 64
+"""Configuration folders of one program that have a number of their own."""
 
 Problems = Mapping[tuple[str, SpendingProblem], int]
 
@@ -83,9 +86,11 @@ class _Follower:
         self._base = Spent() if fresh else None
         self._whole = fresh
         self._spent = Spent()
+        self._account_number = 0
 
-    def follow(self, located: Located) -> None:
-        """These are its files now."""
+    def follow(self, located: Located, account: int) -> None:
+        """These are its files now; `account` is the ordinal of its configuration folder."""
+        self._account_number = account
         if self.exactness is None and not located.sources:
             # It has written nothing yet: all that comes is new.
             self._base = Spent()
@@ -160,7 +165,11 @@ class _Follower:
         if self.exactness is None or self._base is None or self._refused:
             return None
         return ProcessSpending(
-            exactness=self.exactness, spent=self._spent, base=self._base, whole=self._whole
+            exactness=self.exactness,
+            spent=self._spent,
+            base=self._base,
+            whole=self._whole,
+            account=self._account_number,
         )
 
     @property
@@ -192,6 +201,7 @@ class SpendingReader:
         self._lost: set[ProcessId] = set()
         self._problems: dict[tuple[str, SpendingProblem], int] = {}
         self._turn = 0
+        self._accounts: dict[str, dict[str, int]] = {}
         self._lock = threading.Lock()
         self._wanted = threading.Event()
         self._targets: tuple[Target, ...] = ()
@@ -267,7 +277,7 @@ class SpendingReader:
                 self._give_up(target, SpendingProblem.AMBIGUOUS)
             else:
                 self._told.pop(target.process, None)
-                self._follower(target).follow(files)
+                self._follower(target).follow(files, self._ordinal(target.program, files.home))
         self._read()
         current = {
             each: spending
@@ -275,6 +285,16 @@ class SpendingReader:
             if (spending := follower.found()) is not None
         }
         self._found = {**self._ended, **current}
+
+    def _ordinal(self, program: str, home: str) -> int:
+        """The number of a configuration folder: 0 for the usual one, the others as they are seen first."""
+        usual = os.path.join(self._own.get("HOME", "/"), f".{program}")
+        known = self._accounts.setdefault(program, {usual: 0})
+        return (
+            known.setdefault(home, len(known))
+            if len(known) < _MOST_ACCOUNTS
+            else known.get(home, _MOST_ACCOUNTS)
+        )
 
     def _finish(self, process: ProcessId, follower: _Follower, located: Mapping[Target, Located]) -> None:
         """The process has ended since the last round: its last lines, but none of who goes on in its file."""

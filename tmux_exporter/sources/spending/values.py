@@ -47,6 +47,24 @@ def tokens(record: Mapping[str, Any], name: str) -> int:
     return value
 
 
+def number(record: Mapping[str, Any], name: str) -> float | None:
+    """A number that is not negative; None where there is none. Raises ValueError for what is no number."""
+    value = record.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _MOST:
+        raise ValueError(f"{name} is no number")
+    return float(value)
+
+
+def window(minutes: int) -> str:
+    """The name of a window of a quota by its length: `5h`, `7d`."""
+    for unit, length in (("d", 1440), ("h", 60)):
+        if minutes % length == 0:
+            return f"{minutes // length}{unit}"
+    return f"{minutes}m"
+
+
 def model(value: object) -> str:
     """The name of a model as a label: one that is not of the usual form becomes `other`."""
     return value if isinstance(value, str) and _MODEL.fullmatch(value) else OTHER_MODEL

@@ -1,11 +1,15 @@
 """What a process has spent: each request once, whatever its files repeat, copy or leave half."""
 
+import pytest
+
 from tmux_exporter.analysis.spending.account import MOST_MODELS, Account
 from tmux_exporter.facts.spending import (
     ContextSeen,
     Event,
     Line,
     Occasion,
+    Quota,
+    QuotaSeen,
     RequestSeen,
     Spent,
     Tokens,
@@ -107,3 +111,21 @@ def test_models_without_end_share_a_name() -> None:
     found = spent(*(at(place, request(f"r{place}", model=f"m{place}")) for place in range(100)))
     assert len(found.tokens) == MOST_MODELS + 1
     assert found.tokens["other"].input == 5 * (100 - MOST_MODELS)
+
+
+def test_a_quota_is_what_was_told_last_of_each_window() -> None:
+    seen = spent(
+        at(5, QuotaSeen(window="5h", used_ratio=0.5, reset=SINCE + 100)),
+        at(2, QuotaSeen(window="5h", used_ratio=0.4), QuotaSeen(window="7d", used_ratio=0.1)),
+    )
+    assert seen.quotas == {
+        "5h": Quota(used_ratio=0.5, reset=SINCE + 100, observed=SINCE + 5),
+        "7d": Quota(used_ratio=0.1, reset=None, observed=SINCE + 2),
+    }
+
+
+@pytest.mark.parametrize("event", [request("a"), Occasion.PROMPT])
+def test_a_limit_is_over_with_what_is_asked_or_answered_after_it(event: Event) -> None:
+    limited = at(3, Occasion.LIMIT)
+    assert spent(at(2, event), limited).limited_since == SINCE + 3
+    assert spent(limited, at(4, event)).limited_since is None

@@ -33,6 +33,11 @@ def test_the_recorded_turns() -> None:
     assert SECRET not in str(found) and "zzsay" not in str(found)
 
 
+def test_the_limit_of_its_quota_is_reached() -> None:
+    lines = (RECORDED / "claude-cleared.jsonl").read_bytes().splitlines()
+    assert events(lines[-2]) == (Occasion.LIMIT,)
+
+
 def test_the_usage_of_an_answer() -> None:
     assert events(answer()) == (RequestSeen(key="msg_1", model="m-1", tokens=TOKENS, context=1107),)
 

@@ -18,6 +18,7 @@ from tmux_exporter.facts.spending import (
     ContextSeen,
     Event,
     Occasion,
+    QuotaSeen,
     RequestSeen,
     Tokens,
     ToolResult,
@@ -55,6 +56,8 @@ def test_the_recorded_turns() -> None:
     assert spent.tokens == {"stub-1": Tokens(input=800, output=333, cache_read=1213, reasoning=120)}
     assert (spent.requests, spent.turns, spent.tool_calls) == (4, 4, {ToolResult.OK: 1, ToolResult.ERROR: 0})
     assert (spent.context_tokens, spent.context_window_tokens) == (590, 258_400)
+    # Its last turn ended at the limit of its quota.
+    assert spent.limited_since == pytest.approx(1_796_120_671.718)
 
 
 def test_a_request_has_the_model_of_its_turn_and_what_was_cached_once() -> None:
@@ -68,6 +71,21 @@ def test_totals_count_only_where_no_request_is_written_by_itself() -> None:
     assert first == TotalSeen(model="other", total=Tokens(input=200, output=80, cache_read=700))
     found = events(record("r1"), total(input_tokens=500, last=580))
     assert found[1:] == [ContextSeen(tokens=580, window=258_400)]
+
+
+def test_the_quota_of_its_account() -> None:
+    limits = {
+        "primary": {"used_percent": 63.5, "window_minutes": 300, "resets_at": 1_796_074_871},
+        "secondary": {"used_percent": 21, "window_minutes": 10_080, "resets_at": None},
+        "credits": {"balance": SECRET},
+    }
+    assert events(message(type="token_count", info=None, rate_limits=limits))[1:] == [
+        QuotaSeen(window="5h", used_ratio=0.635, reset=1_796_074_871.0),
+        QuotaSeen(window="7d", used_ratio=0.21),
+    ]
+    limits["primary"] = {"used_percent": "much", "window_minutes": 300}
+    with pytest.raises(ValueError, match="no number"):
+        events(message(type="token_count", info=None, rate_limits=limits))
 
 
 def test_a_record_of_another_conversation_is_a_copy() -> None:

@@ -210,3 +210,16 @@ def test_what_a_process_wrote_last_is_read_when_it_has_ended(room: Room) -> None
     room.write(SESSION, *answers(20))
     assert room.requests(heir) == [3]
     assert _counted(room.reader.found[FIRST]) == 3
+
+
+def test_accounts_are_numbered_by_their_configuration_folder(room: Room, tmp_path: Path) -> None:
+    moved = tmp_path / "second"
+    (moved / "sessions").mkdir(parents=True)
+    environ = room.base / "proc" / str(SECOND.pid) / "environ"
+    environ.parent.mkdir(parents=True)
+    environ.write_bytes(f"CLAUDE_CONFIG_DIR={moved}\0".encode())
+    room.session(FIRST, SESSION)
+    document = {"pid": SECOND.pid, "procStart": str(SECOND.start_ticks), "sessionId": OTHER}
+    (moved / "sessions" / f"{SECOND.pid}.json").write_text(json.dumps(document))
+    room.reader.round((target(SECOND), target(FIRST)))
+    assert {each: found.account for each, found in room.reader.found.items()} == {FIRST: 0, SECOND: 1}
