@@ -8,8 +8,6 @@ from typing import TypeVar
 from tmux_exporter.analysis.agents.counters import AgentCounts
 from tmux_exporter.analysis.cpu.counters import GroupCounters, Totals
 from tmux_exporter.analysis.memory.limits import lowest_limit
-from tmux_exporter.analysis.programs.process_names import display_name
-from tmux_exporter.analysis.programs.program import argv_sha256
 from tmux_exporter.analysis.report.appeared import Appeared
 from tmux_exporter.analysis.report.counter_keys import (
     UNATTRIBUTED,
@@ -17,19 +15,16 @@ from tmux_exporter.analysis.report.counter_keys import (
     agent_key,
     leak_key,
     leak_sessions,
-    pane_key,
     scheduler_key,
-    scheduler_session,
     scheduler_sessions,
     server_key,
     server_labels,
-    session_key,
-    socket_label,
     state_key,
-    unwatched_key,
 )
 from tmux_exporter.analysis.report.ledger_counters import LedgerCounters
 from tmux_exporter.analysis.report.query_stats import QueryStats
+from tmux_exporter.analysis.report.shown import ShownPane, ShownSession, what_is_shown
+from tmux_exporter.analysis.report.single import leak_report, scheduler_report, server_report
 from tmux_exporter.analysis.report.usage import (
     ReportCache,
     account,
@@ -44,24 +39,22 @@ from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.config import LimitSettings
 from tmux_exporter.facts.agents import AgentState, TrackedAgent
 from tmux_exporter.facts.attach import attach_point
-from tmux_exporter.facts.label import label_text, visible_text
-from tmux_exporter.facts.leaks import Leak, LeakKind
+from tmux_exporter.facts.label import label_text
+from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.ledgers import Counts
 from tmux_exporter.facts.owner import OwnerKind
 from tmux_exporter.facts.process import Cgroup, MemoryBounds, Process, ProcessId
 from tmux_exporter.facts.report import (
     AgentReport,
-    LeakReport,
     PaneReport,
     Report,
-    SchedulerReport,
     ServerReport,
     SessionReport,
     Usage,
 )
-from tmux_exporter.facts.schedulers import Scheduler, SchedulerState
+from tmux_exporter.facts.schedulers import SchedulerState
 from tmux_exporter.facts.spending import AgentSpending
-from tmux_exporter.facts.tmux import Pane, PaneKey, ServerView, Session
+from tmux_exporter.facts.tmux import Pane, PaneKey, ServerView
 
 M = TypeVar("M", bound=StrEnum)
 
@@ -77,39 +70,6 @@ class Counters:
     agents: AgentCounts
     missed: int = 0
     spending: Mapping[tuple[str, str, str], AgentSpending] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ShownPane:
-    server: str
-    session: str
-    pane: Pane
-    place: PaneKey
-    key: GroupKey
-    window_name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _ShownSession:
-    """`panes` are the places of its panes among all."""
-
-    server: str
-    label: str
-    session: Session
-    panes: Sequence[int] = field(compare=False)
-    key: GroupKey
-
-
-class _Shown:
-    """What the listings show, with labels, and the keys of their counters."""
-
-    def __init__(self, panes: list[_ShownPane], sessions: list[_ShownSession]) -> None:
-        self.panes = panes
-        self.pane_keys = [each.key for each in panes]
-        self.places = [each.place for each in panes]
-        self.sessions = sessions
-        self.session_keys = [each.key for each in sessions]
-        self.unwatched_keys = [unwatched_key(each.server, each.label) for each in sessions]
 
 
 class Summary:
@@ -160,8 +120,10 @@ class Summary:
         said = [
             (view.label, listing.server, listing.panes, listing.sessions) for view, listing in self._listings
         ]
-        facts = said, snapshot.session_labels, self._window_names
-        self._shown = self._cache.made("what is shown", facts, self._what_is_shown)
+        names = snapshot.session_labels, self._window_names
+        self._shown = self._cache.made(
+            "what is shown", (said, *names), lambda: what_is_shown(self._listings, *names)
+        )
         self._panes = self._all_panes()
         self._labels = server_labels(snapshot)
 
@@ -187,13 +149,13 @@ class Summary:
                 self._agent(each, panes.get(each.pane) if each.pane else None)
                 for each in snapshot.tracked_agents
             ),
-            schedulers=tuple(map(self._scheduler, snapshot.schedulers)),
+            schedulers=tuple(scheduler_report(each, snapshot, self._labels) for each in snapshot.schedulers),
             scheduler_cpu_seconds_total=self._appeared_cpu(
                 scheduler_sessions(snapshot), SchedulerState, scheduler_key
             ),
             agent_recovery=self._agents.recovery(),
             leaks=tuple(
-                self._leak(leak, process)
+                leak_report(leak, process, snapshot)
                 for leak in snapshot.leaks.found
                 if (process := self._table.find(leak.process))
             ),
@@ -228,68 +190,8 @@ class Summary:
         return self._appeared.value(key, self._group_counters.cpu_seconds(key))
 
     def _server(self, view: ServerView) -> ServerReport:
-        listing = view.listing
-        # An ended server may still be a zombie: in a container often no process reaps it.
-        process = self._table.find(view.process) if view.process and not view.ended else None
-        queries = self._queries.of(view.label)
-        return ServerReport(
-            server=view.label,
-            socket=label_text(view.socket),
-            version=label_text(listing.version) if listing else None,
-            pid=view.process.pid if view.process and not view.ended else None,
-            up=view.up,
-            held=listing is not None and not view.up,
-            listing_age_seconds=max(0.0, self._table.taken_at - listing.taken_at) if listing else None,
-            sessions=len(listing.sessions) if listing else None,
-            windows=len(listing.windows) if listing else None,
-            panes=len(listing.panes) if listing else None,
-            clients=listing.clients if listing else None,
-            history_bytes=sum(pane.history_bytes for pane in listing.panes) if listing else None,
-            start_time_seconds=self._table.start_time(process.id) if process else None,
-            resident_memory_bytes=process.resident_bytes if process else None,
-            cpu_seconds_total=self._group_counters.cpu_seconds(server_key(view.label)) if process else None,
-            open_fds=process.open_fds if process else None,
-            max_fds=process.max_fds if process else None,
-            query_duration=queries.durations(),
-            query_failures=queries.failures,
-            problem=view.problem,
-            ended=view.ended,
-            listing_taken_at=listing.taken_at if listing else None,
-        )
-
-    def _what_is_shown(self) -> "_Shown":
-        labels = self._snapshot.session_labels
-        panes = [
-            _ShownPane(
-                server=view.label,
-                session=label,
-                pane=pane,
-                place=PaneKey(listing.server, pane.id),
-                key=pane_key(view.label, label, pane),
-                window_name=self._window_names.get((listing.server, pane.window_id), ""),
-            )
-            for view, listing in self._listings
-            for pane in listing.panes
-            for label in (labels[listing.server, pane.session_id],)
-        ]
-        places: dict[tuple[ProcessId, str], list[int]] = {}
-        for place, each in enumerate(panes):
-            places.setdefault((each.place.server, each.pane.session_id), []).append(place)
-        return _Shown(
-            panes=panes,
-            sessions=[
-                _ShownSession(
-                    server=view.label,
-                    label=label,
-                    session=session,
-                    panes=places.get((listing.server, session.id), []),
-                    key=session_key(view.label, label),
-                )
-                for view, listing in self._listings
-                for session in listing.sessions
-                for label in (labels[listing.server, session.id],)
-            ],
-        )
+        cpu_seconds = self._group_counters.cpu_seconds(server_key(view.label))
+        return server_report(view, self._table, queries=self._queries.of(view.label), cpu_seconds=cpu_seconds)
 
     def _all_sessions(self) -> tuple[SessionReport, ...]:
         shown = self._shown
@@ -305,7 +207,7 @@ class Summary:
 
     def _session(
         self,
-        shown: "_ShownSession",
+        shown: ShownSession,
         panes: Sequence[PaneReport],
         totals: Totals,
         counts: Counts,
@@ -349,7 +251,7 @@ class Summary:
             lambda place: self._pane(facts[place][0], facts[place][1] or (), facts[place][2]),
         )
 
-    def _pane(self, shown: "_ShownPane", members: Sequence[Process], totals: Totals) -> PaneReport:
+    def _pane(self, shown: ShownPane, members: Sequence[Process], totals: Totals) -> PaneReport:
         pane = shown.pane
         own = self._noted(shown.key, self._usage(members, totals, self._snapshot.roots((pane,))))
         if (ledger := self._snapshot.ledgers.get(shown.place)) is not None:
@@ -457,54 +359,6 @@ class Summary:
     def _states(self, tracked: TrackedAgent) -> dict[AgentState, GroupKey]:
         """The states that the agent was in, with their keys."""
         return {state: key for state in AgentState if (key := state_key(tracked, state)) in self._appeared}
-
-    def _scheduler(self, scheduler: Scheduler) -> SchedulerReport:
-        ids = (scheduler.process, scheduler.sleep)
-        members = [process for each in ids if each is not None and (process := self._table.find(each))]
-        server, session = scheduler_session(scheduler, self._snapshot, self._labels)
-        own_usage = usage(members, Totals(), self._table.start_time, memory=self._snapshot.memory)
-        return SchedulerReport(
-            server=server,
-            session=session,
-            state=scheduler.state,
-            reason=scheduler.reason,
-            targets=tuple(visible_text(target) for target in scheduler.targets),
-            process=scheduler.process,
-            due_timestamp_seconds=scheduler.due,
-            memory_bytes=own_usage.memory_bytes,
-            cpu_seconds_total=sum(each.cpu_ticks for each in members) / self._table.clock_ticks_per_second,
-            open_fds=own_usage.open_fds,
-            sleep=scheduler.sleep,
-            aimed=tuple(self._labels.get(server, "") for server in scheduler.aimed),
-            judged_at=scheduler.judged_at,
-            start_time_seconds=self._table.start_time(scheduler.process),
-            remarks=scheduler.remarks,
-            sockets=tuple(map(label_text, scheduler.sockets)),
-            made_for=tuple(socket_label(each, self._snapshot.view) for each in scheduler.sockets),
-        )
-
-    def _leak(self, leak: Leak, process: Process) -> LeakReport:
-        return LeakReport(
-            server=leak.server,
-            session=leak.session,
-            pane=leak.pane.pane if leak.pane else "",
-            kind=leak.kind,
-            reason=leak.reason,
-            name=label_text(display_name(process)),
-            process=leak.process,
-            start_time_seconds=self._table.start_time(process.id),
-            memory_bytes=self._snapshot.memory.memory_bytes(process),
-            cpu_seconds_total=process.cpu_ticks / self._table.clock_ticks_per_second,
-            open_fds=process.open_fds,
-            argv_sha256=argv_sha256(process),
-            by_marker=leak.by_marker,
-            by_folder=leak.by_folder,
-            by_environment=leak.by_environment,
-            by_lineage=leak.by_lineage,
-            listens=leak.listens,
-            ports=leak.ports,
-            quiet_since=leak.quiet_since,
-        )
 
     def _usage(
         self,
