@@ -208,7 +208,7 @@ MORE_PROGRAMS = (
         ),
     ),
     _VIBE_PLAY,
-    replace(_VIBE_PLAY, variant="python3.13", installed="mistral-vibe-python3.13"),
+    replace(_VIBE_PLAY, variant="python313", installed="mistral-vibe-python313"),
     RealProgram(
         program="mistral-vibe",
         command="vibe",
