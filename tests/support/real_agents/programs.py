@@ -235,10 +235,8 @@ PROGRAMS = (
         variant="trust",
         environ={"STUB_KEY": "x"},
         prepare=_codex,
-        steps=(
-            idle("at its prompt", START, "? for shortcuts"),
-            waiting("asks for trust", say(Play.THINK), TRUST, "Trust this folder?"),
-        ),
+        # Its prompt is there for some seconds before it asks.
+        steps=(waiting("asks for trust", START, TRUST, "Trust this folder?"),),
     ),
     RealProgram(
         program="codex",
