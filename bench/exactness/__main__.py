@@ -18,6 +18,9 @@ from bench.exactness.truth import hierarchies, lacking
 
 def main() -> int:
     arguments = _arguments()
+    if arguments.add:
+        _add(arguments.out, arguments.add)
+        return 0
     if why := lacking():
         print(f"bench: {why}", file=sys.stderr)
         return 3
@@ -39,13 +42,30 @@ def _measure(way: Way, arguments: argparse.Namespace) -> None:
     result: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     place = f"{arguments.place}, {'an ordinary user' if arguments.user else 'root'}"
     here = result.setdefault(place, {})
-    here |= {"world": _world()}
+    here |= {"world": _world() | {"work": arguments.work, "settings": arguments.settings}}
     only = arguments.only.split(",") if arguments.only else ()
     with tempfile.TemporaryDirectory(prefix="exactness-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
-        here[way.name] = exactness(Path(folder) / way.name, way, user=arguments.user, only=only)
-    file.write_text(json.dumps(result, indent=1) + "\n")
-    (arguments.out / "exactness.md").write_text(page(result))
+        here[way.name] = exactness(
+            Path(folder) / way.name,
+            way,
+            user=arguments.user,
+            work=arguments.work,
+            settings=arguments.settings,
+            only=only,
+        )
+    _write(arguments.out, result)
+
+
+def _add(out: Path, other: Path) -> None:
+    """Take over the results of another machine."""
+    result = json.loads((out / "exactness.json").read_text())
+    _write(out, result | json.loads(other.read_text()))
+
+
+def _write(out: Path, result: dict[str, Any]) -> None:
+    (out / "exactness.json").write_text(json.dumps(result, indent=1) + "\n")
+    (out / "exactness.md").write_text(page(result))
 
 
 def _arguments() -> argparse.Namespace:
@@ -57,6 +77,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--as", dest="user", help="run tmux and the exporters as this user")
     parser.add_argument("--only", help="these workloads, such as make,forks")
     parser.add_argument("--ways", default=",".join(each.name for each in WAYS), help="default: %(default)s")
+    parser.add_argument(
+        "--work", type=float, default=1.0, help="so much of the work, such as 0.1 where all is emulated"
+    )
+    parser.add_argument(
+        "--settings", default="", help="more of the exporters' file, such as 'tmux: {query_timeout: 20s}'"
+    )
+    parser.add_argument("--add", type=Path, metavar="FILE", help="only add the results of another machine")
     parser.add_argument("--place", default=_place(), help="the heading of the results; default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path("docs"), help="where page and JSON go")
     return parser.parse_args()

@@ -36,19 +36,22 @@ _TAKEN = re.compile(r"^tmux_exporter_samples_total\{.*\} (\S+)$", re.MULTILINE)
 class Way:
     """How one pass is run: what the exporter can lean on.
 
-    `own`: the pane's cgroup is its own; else a stranger is in it. `config`: more of the exporter's file.
+    `own`: the pane's cgroup is its own; else a stranger is in it. `cgroup`: how it is called.
+    `config`: more of the exporter's file.
     `groups`: only these workloads, where there are any. `here`: without a pid namespace of its own.
     """
 
     name: str
     own: bool
+    cgroup: str = "exactness-{}"
     config: str = ""
     groups: tuple[Group, ...] = ()
     here: bool = False
 
 
 WAYS = (
-    Way(name="own", own=True),
+    Way(name="own", own=True, cgroup="tmux-spawn-{}.scope"),
+    Way(name="nameless", own=True, groups=(Group.ORPHANS, Group.SHORT_ORPHANS)),
     Way(name="shared", own=False),
     Way(
         name="events",
@@ -64,24 +67,24 @@ WAYS = (
 class Pane:
     """One workload in a session of its own."""
 
-    def __init__(self, workload: Workload, world: "World", *, own: bool) -> None:
+    def __init__(self, workload: Workload, world: "World", way: Way, work: float) -> None:
         self.workload = workload
         self._folder = world.folder / workload.name
         self._folder.mkdir()
         os.mkfifo(self._folder / "go")
         for each in (self._folder, self._folder / "go"):
             os.chown(each, world.user.uid, world.user.uid)
-        script = f"B={self._folder}\nPY='{PYTHON} -I -S'\nread x <$B/go\n{workload.script}\n"
+        script = f"B={self._folder}\nPY='{PYTHON} -I -S'\nread x <$B/go\n{workload.scaled(work)}\n"
         (self._folder / "run.sh").write_text(f"{script}: >$B/done\nread x <$B/go\n")
         command = f"exec sh {self._folder}/run.sh"
         shown = ("-P", "-F", "#{pane_id} #{pane_pid}")
         words = world.tmux("new-session", "-d", *shown, "-s", workload.name, command)
         self._pane, pid = words.split()
-        strangers = () if own else (world.stranger(),)
+        strangers = () if way.own else (world.stranger(),)
         if workload.moves:
             world.tmux("new-session", "-d", "-s", f"{workload.name}-b", "sleep 100000")
             world.tmux("new-window", "-d", "-t", f"{workload.name}:", "sleep 100000")
-        self.truth = Truth(int(pid), strangers)
+        self.truth = Truth(int(pid), way.cgroup, strangers)
         self._world = world
         self._since = 0.0
         self._moves = [(math.inf, each) for each in workload.moves]
@@ -168,15 +171,26 @@ class Readings:
     def settle(self) -> None:
         """Until two more samples are taken: what was in doubt in one is settled in the next."""
         taken = self._taken()
-        wait_for(lambda: self._taken() >= taken + 2, "two samples are taken", 120)
+        wait_for(lambda: self._taken() >= taken + 2, "two samples are taken", 600)
         self.read()
 
     def _taken(self) -> float:
         return sum(float(each) for each in _TAKEN.findall(self.peer.page()))
 
 
-def exactness(folder: Path, way: Way, *, user: str | None, only: Sequence[str] = ()) -> dict[str, Any]:
-    """Rows by workload: the truth, and the error of each interval (0.01 is 1 %)."""
+def exactness(
+    folder: Path,
+    way: Way,
+    *,
+    user: str | None,
+    work: float = 1.0,
+    settings: str = "",
+    only: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Rows by workload: the truth, and the error of each interval (0.01 is 1 %).
+
+    `work`: how much of it is done, of what a fast machine does. `settings`: more of the exporters' file.
+    """
     asked = [each for each in WORKLOADS if not only or each.name in only]
     chosen = [each for each in asked if not way.groups or each.group in way.groups]
     ready = [each for each in chosen if all(map(shutil.which, each.needs))]
@@ -186,8 +200,8 @@ def exactness(folder: Path, way: Way, *, user: str | None, only: Sequence[str] =
     try:
         with ExitStack() as stack:
             say(f"{way.name}: {len(ready)} workloads")
-            panes = [Pane(each, world, own=way.own) for each in ready]
-            readings = list(_exporters(stack, world, way))
+            panes = [Pane(each, world, way, work) for each in ready]
+            readings = list(_exporters(stack, world, f"{way.config}{settings}\n"))
             rows = _run(panes, readings)
     finally:
         world.close()
@@ -196,10 +210,10 @@ def exactness(folder: Path, way: Way, *, user: str | None, only: Sequence[str] =
     return {"rows": rows, "left_out": {name: needs for name, needs in left_out.items() if needs}}
 
 
-def _exporters(stack: ExitStack, world: World, way: Way) -> Iterator[Readings]:
+def _exporters(stack: ExitStack, world: World, settings: str) -> Iterator[Readings]:
     for interval in INTERVALS:
         config = world.folder / f"{interval}.yml"
-        config.write_text(f"sampling: {{interval: {interval}s, idle_interval: 15s}}\n{way.config}")
+        config.write_text(f"sampling: {{interval: {interval}s, idle_interval: 15s}}\n{settings}")
         peer = peers.ours(f"every {interval} s", world.folder, "--config", str(config), user=world.user)
         yield Readings(stack.enter_context(peer), interval)
 
@@ -234,7 +248,7 @@ def _row(pane: Pane, readings: Sequence[Readings], before: Sequence[float]) -> d
     }
 
 
-def _read(readings: Sequence[Readings], batch: Sequence[Pane], limit: float = 300.0) -> None:
+def _read(readings: Sequence[Readings], batch: Sequence[Pane], limit: float = 900.0) -> None:
     until = time.monotonic() + limit
     while late := [pane.workload.name for pane in batch if not pane.is_done]:
         if time.monotonic() > until:

@@ -20,15 +20,16 @@ Open descriptors are counted one by one; of written bytes it is known how many.
 
 """
 _WAYS = {
-    "own": "the pane has a cgroup of its own, as from tmux 3.4 on with systemd",
+    "own": "the pane has a cgroup of its own, with the name that tmux gives it from 3.4 on with systemd",
+    "nameless": "the same, but only its members tell whose it is, not its name",
     "shared": "strangers are in the pane's cgroup, so that only processes tell",
     "events": "the same, with the kernel's fork events (`processes.lineage: true`)",
 }
 _GOALS: Mapping[Group, Mapping[str, float | None]] = {
     Group.WAITED: {"own": 0.01, "shared": 0.01, "events": 0.01},
     Group.MOVED: {"own": 0.01, "shared": 0.01, "events": 0.01},
-    Group.ORPHANS: {"own": 0.02, "shared": 0.10, "events": 0.10},
-    Group.SHORT_ORPHANS: {"own": 0.02, "shared": None, "events": None},
+    Group.ORPHANS: {"own": 0.02, "nameless": 0.02, "shared": None, "events": 0.10},
+    Group.SHORT_ORPHANS: {"own": 0.02, "nameless": 0.02, "shared": None, "events": None},
     Group.MEMORY: {"own": 0.03, "shared": 0.03, "events": 0.03},
     Group.FDS: {"own": 0.0, "shared": 0.0, "events": 0.0},
     Group.IO: {"own": 0.01, "shared": 0.01, "events": 0.01},
@@ -53,6 +54,8 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"Linux {world['kernel']}, {world['tmux']}, {world['cpus']} processors, revision "
             f"{world['revision']}, load at the start {world['load1']:.1f}."
+            + (f" {100 * world['work']:g} % of the work." if world.get("work", 1) != 1 else "")
+            + (f" Exporters with `{world['settings']}`." if world.get("settings") else "")
         )
         for way in _measured(found):
             if left_out := found[way]["left_out"]:

@@ -39,12 +39,13 @@ def lacking() -> str:
 class Truth:
     """A cgroup for one process and all that it starts from now on.
 
-    `beside` are pids of strangers that are put into it too: so it is no longer the pane's own.
+    `name` is how the cgroup is called, with `{}` for what makes it unique. `beside` are pids of strangers
+    that are put into it too: so it is no longer the pane's own.
     """
 
-    def __init__(self, pid: int, beside: Iterable[int] = ()) -> None:
+    def __init__(self, pid: int, name: str, beside: Iterable[int] = ()) -> None:
         self._strangers = frozenset(beside)
-        self._folders = tuple(each / f"exactness-{uuid.uuid4()}" for each in hierarchies())
+        self._folders = tuple(each / name.format(uuid.uuid4()) for each in hierarchies())
         for folder in self._folders:
             folder.mkdir()
             for each in (pid, *self._strangers):

@@ -1,5 +1,6 @@
 """What is run: one row a workload."""
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,6 +34,7 @@ class Workload:
 
     `needs`: programs without which it is left out. `moves`: tmux commands while it runs, a second apart;
     `{pane}` is its pane, `{name}` its session; `{name}-b` is there too, and a second window in both.
+    A number `@N@` in the script is an amount of work.
     """
 
     name: str
@@ -42,6 +44,13 @@ class Workload:
     script: str
     needs: tuple[str, ...] = ()
     moves: tuple[str, ...] = ()
+
+    def scaled(self, work: float) -> str:
+        """The script with so much of the work: a slow machine needs less for the same time."""
+        return _AMOUNT.sub(lambda found: str(max(1, round(int(found[1]) * work))), self.script)
+
+
+_AMOUNT = re.compile(r"@(\d+)@")
 
 
 def _cpu(name: str, what: str, script: str, *needs: str, group: Group = Group.WAITED) -> Workload:
@@ -71,10 +80,11 @@ _TIMES = "i=0; while [ $i -lt {count} ]; do i=$((i+1)); {do}\ndone"
 
 
 def _times(count: int, do: str) -> str:
-    return _TIMES.format(count=count, do=do)
+    """A loop; what has an amount of its own is done as often on every machine."""
+    return _TIMES.format(count=count if _AMOUNT.search(do) else f"@{count}@", do=do)
 
 
-_COUNT = "for i in range({count}): i*i"
+_COUNT = "for i in range(@{count}@): i*i"
 
 
 def _burn(count: int) -> str:
@@ -89,12 +99,12 @@ _MAKEFILE = "all: $(patsubst %.c,%.o,$(wildcard *.c))"
 _THREADS = """
 import threading
 for _ in range(8):
-    threading.Thread(target=lambda: [i*i for i in range(9000000)]).start()
+    threading.Thread(target=lambda: [i*i for i in range(@9000000@)]).start()
 """
 _POOL = """
 import multiprocessing
 with multiprocessing.get_context("fork").Pool(4) as pool:
-    pool.map(sum, [range(16000000)] * 24)
+    pool.map(sum, [range(@16000000@)] * 24)
 """
 _SUBREAPER = """
 import ctypes, os
@@ -102,7 +112,7 @@ ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 for _ in range(150):
     if os.fork() == 0:
         if os.fork() == 0:
-            sum(i*i for i in range(600000))
+            sum(i*i for i in range(@600000@))
         os._exit(0)
 while True:
     try:
@@ -115,12 +125,15 @@ import os, signal, time
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 for _ in range(30):
     if os.fork() == 0:
-        sum(i*i for i in range(900000))
+        sum(i*i for i in range(@900000@))
         os._exit(0)
     time.sleep(0.2)
 """
-_STAYS = f"{_COUNT.format(count=15_000_000)}\nimport time; time.sleep(100000)"
-_FOREVER = _burn(10**9)
+_STAYS = f"{_COUNT.format(count=30_000_000)}\nimport time; time.sleep(100000)"
+# The shell learns when the work is done; timeout is told to end it as by its own alarm.
+_WORK = f"{_COUNT.format(count=8_000_000)}\nimport os, sys, time"
+_SAYS = f"$PY -c '{_WORK}; open(sys.argv[1], \"w\"); time.sleep(100000)' $B/said"
+_IN_TIME = f"$PY -c '{_WORK}; os.kill(os.getppid(), 14); time.sleep(100000)'"
 
 WORKLOADS = (
     _cpu(
@@ -151,14 +164,18 @@ WORKLOADS = (
         "pipelines of short programs",
         _times(500, "ls -lR /usr/share/perl5 | sort | md5sum >/dev/null"),
     ),
-    _cpu("xargs", "xargs -P4 with 4,000 programs", "seq 4000 | xargs -P4 -n1 /bin/true"),
+    _cpu("xargs", "xargs -P4 with 4,000 programs", "seq @4000@ | xargs -P4 -n1 /bin/true"),
     _cpu("threads", "eight threads", f"$PY -c '{_THREADS}'"),
     _cpu("pool", "a pool of four processes", f"$PY -c '{_POOL}'"),
     _cpu("subreaper", "a subreaper with 150 orphans", f"$PY -c '{_SUBREAPER}'"),
-    _cpu("timeout", "timeout, which sends TERM", _times(10, f"timeout 0.5 {_FOREVER}")),
+    _cpu("timeout", "timeout, which sends TERM", _times(6, f"timeout 1000 {_IN_TIME}")),
     _cpu("jobs", "background jobs that the shell waits for", f"{_times(6, _burn(15_000_000) + ' &')}; wait"),
     _cpu("exec", "shells that become other programs", _times(2000, "sh -c 'exec sh -c \"exec /bin/true\"'")),
-    _cpu("killed", "programs that are killed", _times(10, f"{_FOREVER} & sleep 0.4; kill -9 $!; wait $!")),
+    _cpu(
+        "killed",
+        "programs that are killed",
+        f"mkfifo $B/said; {_times(6, f'{_SAYS} & read x <$B/said; kill -9 $!; wait $!')}",
+    ),
     _moved("swap", "swap-pane with another session", "swap-pane -d -s {pane} -t {name}-b:0.0"),
     _moved(
         "join",
@@ -222,7 +239,7 @@ WORKLOADS = (
     _orphans(
         "timeout_kill",
         "timeout -s KILL, four times",
-        f"{_times(4, f'timeout -s KILL 0.3 {_FOREVER}')}; sleep 1",
+        f"{_times(4, f'timeout -s KILL 1000 {_IN_TIME}')}; sleep 1",
         short=True,
     ),
     _orphans(

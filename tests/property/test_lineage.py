@@ -1,13 +1,15 @@
 """Lineage over random histories of forks, ends, reused pids, samples and losses: never a wrong pane."""
 
+import gc
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.examples import examples
 from tests.support.literals.facts import process, table
-from tmux_exporter.analysis.ownership.lineage import Lineage
+from tmux_exporter.analysis.ownership.lineage import Lineage, _Node
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import PaneKey
@@ -158,6 +160,26 @@ def test_a_pid_that_was_reused_during_a_loss_is_another_process() -> None:
     assert kernel.parents[21] == 20
     kernel.sample()
     assert not kernel.lineage.ties
+
+
+@pytest.mark.parametrize("chain", [False, True], ids=["one forks all", "each forks the next and ends"])
+def test_of_what_has_ended_nothing_is_kept(chain: bool) -> None:
+    kernel = Kernel()
+    kernel.sample()
+    before, parent = nodes(), 6
+    for pid in range(100, 300):
+        kernel.lineage.fork(parent, pid, pid * TICK_NS)
+        if not chain:
+            kernel.lineage.exit(pid, pid * TICK_NS)
+        elif parent != 6:
+            kernel.lineage.exit(parent, pid * TICK_NS)
+        parent = pid if chain else 6
+    kernel.lineage.observe(kernel.table(), kernel.owners, (), 0.0)
+    assert nodes() - before <= 3, "at most the living one, and the last that have ended above it"
+
+
+def nodes() -> int:
+    return sum(isinstance(each, _Node) for each in gc.get_objects())
 
 
 def test_what_orphans_used_counts_until_their_end() -> None:

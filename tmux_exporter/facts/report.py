@@ -295,7 +295,8 @@ class LeakReport:
     empty where that is not known as a whole. `by_marker`: only an agent marker ties it to its pane.
     `by_folder`: only its working folder names its session. `by_lineage`: only the kernel's fork events tie it
     to its pane. All three are too weak to end a process;
-    `by_environment`, `listens`, `ports` and `quiet_since` as in Leak.
+    `by_environment`, `listens`, `ports` and `quiet_since` as in Leak. `files`: where it shares its table of
+    open files, the process by which that table is known.
     """
 
     server: str
@@ -317,6 +318,7 @@ class LeakReport:
     listens: bool | None = None
     ports: frozenset[int] = frozenset()
     quiet_since: float | None = None
+    files: ProcessId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from tmux_exporter.config import MetricsSettings
 from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.operations import CommandLoss, OperationLoss
+from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import AgentReport, LeakReport, OperationFigures, Report, SchedulerReport
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerState
 from tmux_exporter.metrics.catalogue import by_label, families, family
@@ -70,7 +71,10 @@ def collect_schedulers(report: Report, _: MetricsSettings) -> tuple[Family, ...]
         (server, session) for keys in (found, outcomes) for server, session, _ in keys
     )
     return (
-        *_totals("tmux_schedulers", "tmux_scheduler", found, report.scheduler_cpu_seconds_total),
+        *_totals(
+            *("tmux_schedulers", "tmux_scheduler", found, report.scheduler_cpu_seconds_total),
+            files=lambda each: each.process,
+        ),
         family("tmux_scheduler_next_due_timestamp_seconds", _next_due(report.schedulers)),
         family(
             "tmux_scheduler_outcomes_total",
@@ -104,7 +108,10 @@ def collect_leaks(report: Report, _: MetricsSettings) -> tuple[Family, ...]:
         Sample(key, min(each.start_time_seconds for each in leaks)) for key, leaks in found.items() if leaks
     )
     return (
-        *_totals("tmux_leaked_processes", "tmux_leaked", found, cpu),
+        *_totals(
+            *("tmux_leaked_processes", "tmux_leaked", found, cpu),
+            files=lambda each: each.files or each.process,
+        ),
         family("tmux_leaked_oldest_start_time_seconds", oldest),
         family("tmux_leaked_listening_processes", _ports(found)),
     )
@@ -143,13 +150,18 @@ def _totals(
     prefix: str,
     things: Mapping[tuple[str, str, K], Sequence[T]],
     cpu_seconds: Mapping[tuple[str, str, K], float],
+    *,
+    files: Callable[[T], ProcessId],
 ) -> tuple[Family, ...]:
     """The families `count` and `<prefix>_…`: the count of every key, sums only where something is.
 
+    `files` says by which process the table of open files is known, so that each table counts once.
     A sum of which nothing could be read gives no sample. A CPU counter has one from when it has appeared.
     """
     memory = ((key, [each.memory_bytes for each in members]) for key, members in things.items())
-    descriptors = ((key, [each.open_fds for each in members]) for key, members in things.items())
+    descriptors = (
+        (key, [*{files(each): each.open_fds for each in members}.values()]) for key, members in things.items()
+    )
     return (
         family(count, (Sample(key, len(members)) for key, members in things.items())),
         family(f"{prefix}_memory_bytes", _sums(memory)),

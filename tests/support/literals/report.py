@@ -254,12 +254,14 @@ def leak(
     memory: int | None = 12_582_912,
     fds: int | None = 5,
     age: float = 7200,
+    files: int | None = None,
 ) -> LeakReport:
     return LeakReport(
         server=server, session=session, pane="%9" if session else "", kind=kind, reason="its pane is gone",
         name="node serve.js", process=ProcessId(pid, 1_234), start_time_seconds=NOW - age,
         memory_bytes=memory, cpu_seconds_total=2.5, open_fds=fds,
         ports=frozenset({5173}) if memory else frozenset(),
+        files=ProcessId(files, 1_234) if files else None,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from tests.support.literals.report import (
     UP,
     example_report,
     large_report,
+    leak,
     pane,
     scheduler,
     session,
@@ -306,9 +307,19 @@ def test_a_session_with_one_agent_has_few_series() -> None:
     }
 
 
+def test_open_files_that_leaks_have_together_count_once() -> None:
+    both = (
+        leak("default", "dead", LeakKind.OTHER, pid=71, files=71),
+        leak("default", "dead", LeakKind.OTHER, pid=72, files=71),
+    )
+    alone = leak("default", "dead", LeakKind.OTHER, pid=73)
+    found = page(replace(example_report(), leaks=(*both, alone)))["tmux_leaked_open_fds"]
+    assert found["default", "dead", LeakKind.OTHER] == 10
+
+
 def test_the_lowest_ports_of_leaks_are_told() -> None:
-    (leak, *_) = example_report().leaks
-    many = replace(leak, ports=frozenset(range(4000, 4100)))
-    found = page(replace(example_report(), leaks=(many, replace(leak, ports=frozenset({4000})))))
+    (first, *_) = example_report().leaks
+    many = replace(first, ports=frozenset(range(4000, 4100)))
+    found = page(replace(example_report(), leaks=(many, replace(first, ports=frozenset({4000})))))
     told = {labels[-1]: value for labels, value in found["tmux_leaked_listening_processes"].items()}
     assert told == {"4000": 2, **{str(port): 1 for port in range(4001, 4020)}}

@@ -53,7 +53,7 @@ class _Node:
         self.parent = parent
         self.began = began
         self.asked = began
-        self.children: list[_Node] = []
+        self.children: set[_Node] | None = None
         self.owner: Owner | None = None
         self.id: ProcessId | None = None
         self.gone = self.seen = self.apart = False
@@ -65,6 +65,23 @@ class _Node:
         while above is not None and above.owner is None:
             above = above.parent
         return above.owner if above is not None else None
+
+    def forked(self, child: "_Node") -> None:
+        """A child, as long as it lives."""
+        if self.children is None:
+            self.children = set()
+        self.children.add(child)
+
+    def leave(self) -> Iterable["_Node"]:
+        """It ended; returns its living children. Keeps only the ancestor that these need to name an owner."""
+        above, self.gone = self.parent, True
+        if above is not None and above.children is not None:
+            above.children.discard(self)
+        while above is not None and above.gone and above.owner is None:
+            above = above.parent
+        self.parent = above if self.owner is None else None
+        children, self.children = self.children, None
+        return children or ()
 
     def count(self, process: Process, used: int, owner: Owner | None) -> None:
         """A sample has seen it: what it used counts for its owner, from the sample on that ties it to one.
@@ -107,28 +124,24 @@ class Lineage:
 
     def fork(self, parent: int, child: int, at: int) -> None:
         """A process forked another one at nanoseconds since boot."""
-        above = self._nodes.get(parent)
-        if above is None:
+        nodes = self._nodes
+        if child in nodes:
             # A pid of ours that is another process's now: its end was lost or is not there yet.
-            self._drop(child)
-            return
-        self._drop(child)
-        node = _Node(child, above, at)
-        above.children.append(node)
-        self._nodes[child] = self._new[child] = node
+            self.exit(child, 0)
+        if (above := nodes.get(parent)) is not None:
+            node = _Node(child, above, at)
+            above.forked(node)
+            nodes[child] = self._new[child] = node
 
     def exit(self, pid: int, at: int) -> None:
         """A process ended."""
         node = self._nodes.pop(pid, None)
         if node is None:
             return
-        node.gone = True
         self._new.pop(pid, None)
         self._exited.add(pid)
-        for child in node.children:
-            if not child.gone:
-                self._orphans[child.pid] = child
-        node.children = []
+        for child in node.leave():
+            self._orphans[child.pid] = child
         if self._orphans.pop(pid, None) is not None:
             node.ended = at
             self._ended.append(node)
@@ -138,10 +151,6 @@ class Lineage:
         for nodes in (self._nodes, self._new, self._orphans):
             nodes.clear()
         self._whole = False
-
-    def _drop(self, pid: int) -> None:
-        if pid in self._nodes:
-            self.exit(pid, 0)
 
     def running(self) -> Iterator[int]:
         """The orphans to ask for their CPU time in this round."""
@@ -220,7 +229,7 @@ class Lineage:
                 continue
             node = self._nodes.get(id_.pid)
             if node is not None and node.id not in (None, id_):
-                self._drop(id_.pid)
+                self.exit(id_.pid, 0)
                 node = None
             if node is None and id_.pid in self._exited:
                 continue
@@ -232,7 +241,7 @@ class Lineage:
             above = self._nodes.get(process.ppid)
             if above is not None and above is not node:
                 node.parent = above
-                above.children.append(node)
+                above.forked(node)
 
     def _tie(self, table: ProcessTable, owners: Mapping[ProcessId, Owner], suspended: float) -> None:
         processes = table.processes

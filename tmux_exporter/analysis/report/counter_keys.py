@@ -107,9 +107,11 @@ def schedulers_by_session(snapshot: Snapshot) -> dict[tuple[str, str], list[Sche
     return found
 
 
-def process_keys(snapshot: Snapshot) -> dict[ProcessId, frozenset[GroupKey]]:
-    """The keys that get the usage of each process in this sample."""
-    panes, others = _pane_keys(snapshot), _other_keys(snapshot)
+def process_keys(
+    snapshot: Snapshot, before: "_PaneKeys | None" = None
+) -> dict[ProcessId, frozenset[GroupKey]]:
+    """The keys that get the usage of each process in this sample; `before` are those of panes until now."""
+    panes, others = _pane_keys(snapshot, before or {}), _other_keys(snapshot)
     found = {
         process: _keys(process, snapshot.owners.get(process), panes, others)
         for process in {**snapshot.owners, **others}
@@ -137,9 +139,13 @@ def _keys(
     return own | other if own and other else own or other
 
 
-def _pane_keys(snapshot: Snapshot) -> _PaneKeys:
-    """The keys that the members of each pane have."""
-    found = {}
+def _pane_keys(snapshot: Snapshot, before: _PaneKeys) -> _PaneKeys:
+    """The keys that the members of each pane have.
+
+    The panes of a server that has long not answered keep theirs: what they use meanwhile is not lost.
+    """
+    silent = {view.process for view in snapshot.view.servers if view.listing is None and not view.ended}
+    found = {key: keys for key, keys in before.items() if key.server in silent} if silent else {}
     for key, (view, pane) in snapshot.panes().items():
         session = snapshot.session_labels[key.server, pane.session_id]
         found[key] = frozenset({pane_key(view.label, session, pane), session_key(view.label, session)})
@@ -306,13 +312,13 @@ class KeyTracker:
 
         Wrong ones are right from the next sample on.
         """
-        groups, catch_alls = process_keys(snapshot), catch_all_keys(snapshot)
+        groups, catch_alls = process_keys(snapshot, self._panes), catch_all_keys(snapshot)
         shown, active = shown_keys(snapshot), _active_keys(snapshot, _other_keys(snapshot))
         wrong = sum(groups.get(each) != self._groups.get(each) for each in groups.keys() | self._groups)
         wrong += (catch_alls, shown, active) != (self._catch_alls, self._shown, self._active)
         if wrong:
             self._groups, self._catch_alls, self._shown, self._active = groups, catch_alls, shown, active
-            self._panes, self._others = _pane_keys(snapshot), _other_keys(snapshot)
+            self._panes, self._others = _pane_keys(snapshot, self._panes), _other_keys(snapshot)
         return wrong
 
     def _update_groups(self, snapshot: Snapshot, stale: set[ProcessId], changes: Changes) -> None:
@@ -323,7 +329,7 @@ class KeyTracker:
             self._active = _active_keys(snapshot, self._others)
             ids = before.keys() | self._others.keys()
             stale |= {each for each in ids if before.get(each) != self._others.get(each)}
-        if changes.tmux and (panes := _pane_keys(snapshot)) != self._panes:
+        if changes.tmux and (panes := _pane_keys(snapshot, self._panes)) != self._panes:
             self._panes = panes
             stale |= owners.keys()
         if not stale:

@@ -13,7 +13,10 @@ from tmux_exporter.facts.tmux import PaneKey
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExplainedProcess:
-    """One member process. `memory_ratio` is its share of the members' memory, if known."""
+    """One member process. `memory_ratio` is its share of the members' memory, if known.
+
+    `files` is the process by which its table of open files is known.
+    """
 
     pid: int
     name: str
@@ -24,6 +27,7 @@ class ExplainedProcess:
     open_fds: int | None
     threads: int
     start_time: float
+    files: ProcessId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +93,7 @@ def members_of(
                 open_fds=process.open_fds,
                 threads=process.threads,
                 start_time=snapshot.table.start_time(process.id),
+                files=snapshot.memory.tables.get(process.id, process.id),
             )
         )
     return tuple(sorted(members, key=lambda member: (-(member.memory_bytes or 0), member.pid)))
@@ -143,7 +148,7 @@ def _sums_of(members: Iterable[ExplainedProcess]) -> Sums:
         processes=len(members),
         memory_bytes=_sum(each.memory_bytes for each in members),
         cpu_seconds=sum(each.cpu_seconds for each in members),
-        open_fds=_sum(each.open_fds for each in members),
+        open_fds=_sum({each.files: each.open_fds for each in members}.values()),
         threads=sum(each.threads for each in members),
     )
 

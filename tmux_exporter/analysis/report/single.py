@@ -103,4 +103,5 @@ def leak_report(leak: Leak, process: Process, snapshot: Snapshot) -> LeakReport:
         listens=leak.listens,
         ports=leak.ports,
         quiet_since=leak.quiet_since,
+        files=snapshot.memory.tables.get(leak.process),
     )

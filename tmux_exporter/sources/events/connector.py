@@ -10,6 +10,7 @@ import threading
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.sources.events.exec_parse import Acknowledged, parse, request
+from tmux_exporter.sources.events.receive_many import ReceiveMany
 
 _NETLINK_CONNECTOR = 11
 _PROCESS_EVENTS = 1
@@ -85,9 +86,9 @@ class Connection:
         """One message. Raises BlockingIOError if there is none, another OSError if some were lost."""
         return self._socket.recv(_LONGEST)
 
-    def receive_into(self, buffer: bytearray) -> None:
-        """Like `receive`, without a new object for each event."""
-        self._socket.recv_into(buffer)
+    def receive_many(self, size: int) -> ReceiveMany:
+        """For many messages at a time, of so many bytes each."""
+        return ReceiveMany(self._socket.fileno(), size)
 
     def rest(self, seconds: float) -> None:
         """Pause reading, unless it is time to end."""

@@ -15,15 +15,15 @@ from typing import Generic, Protocol, TypeVar
 from tmux_exporter.base.clock import Clock, SystemClock
 from tmux_exporter.sources.events.connector import Connection
 from tmux_exporter.sources.events.exec_parse import EXIT
+from tmux_exporter.sources.events.receive_many import ReceiveMany
 
 _log = logging.getLogger(__name__)
 F = TypeVar("F", bound="Forks")
 T = TypeVar("T")
 
-_EVENT = struct.Struct("=8xI24xIIQIIII")
+_EVENT = struct.Struct("=8xI24xIIQIIII60x")
 """Number, kind, processor and time of an event, and the first words of its data; see `exec_parse`."""
 
-_LONGEST = 256
 _FORK = 0x1
 _BATCH_SECONDS = 0.05
 _ASKED_SECONDS = 0.1
@@ -69,16 +69,12 @@ def fork_events_problem() -> str:
         return ""
 
 
-class Gaps:
-    """Finds lost events by the numbers that each processor gives."""
+class _Events:
+    """What one connection still has to tell: `expected` is the number of each processor's next event."""
 
-    def __init__(self) -> None:
-        self._last: dict[int, int] = {}
-
-    def follows(self, processor: int, number: int) -> bool:
-        """Whether no event is missing before this one."""
-        last, self._last[processor] = self._last.get(processor), number
-        return last is None or (last + 1) & 0xFFFF_FFFF == number
+    def __init__(self, received: ReceiveMany) -> None:
+        self.received = received
+        self.expected: dict[int, int] = {}
 
 
 class ForkWatch(Generic[F]):
@@ -93,7 +89,7 @@ class ForkWatch(Generic[F]):
         self._thread: threading.Thread | None = None
         self._wanted = False
         self._next_try = 0.0
-        self._gaps = Gaps()
+        self._events: _Events | None = None
         self.problem = ""
         self.lost = 0
 
@@ -129,8 +125,8 @@ class ForkWatch(Generic[F]):
         if self._wanted:
             self._start()
         with self._turn:
-            if self._connection is not None and self.listening:
-                self._drain(self._connection, self._gaps)
+            if self._events is not None and self.listening:
+                self._drain(self._events)
             return work()
 
     def _start(self) -> None:
@@ -147,21 +143,21 @@ class ForkWatch(Generic[F]):
                 _log.warning("forks cannot be followed: %s", problem)
             return
         self.problem = ""
-        self._gaps = Gaps()
+        self._events = _Events(self._connection.receive_many(_EVENT.size))
         with self._turn:
             self.forks.lose()
         self._thread = threading.Thread(
-            target=self._listen, args=(self._connection, self._gaps), name="fork-events", daemon=True
+            target=self._listen, args=(self._connection, self._events), name="fork-events", daemon=True
         )
         self._thread.start()
 
-    def _listen(self, connection: Connection, gaps: Gaps) -> None:
+    def _listen(self, connection: Connection, events: _Events) -> None:
         asked_at = 0.0
         with connection:
             while connection.wait(_ASKED_SECONDS if self.forks.has_orphans else None):
                 connection.rest(_BATCH_SECONDS)
                 with self._turn:
-                    self._drain(connection, gaps)
+                    self._drain(events)
                     if (
                         self.forks.has_orphans
                         and (now := self._clock.monotonic()) - asked_at >= _ASKED_SECONDS
@@ -169,23 +165,24 @@ class ForkWatch(Generic[F]):
                         asked_at = now
                         self._ask()
 
-    def _drain(self, connection: Connection, gaps: Gaps) -> None:
-        buffer, unpack, follows = bytearray(_LONGEST), _EVENT.unpack_from, gaps.follows
-        receive, fork, end = connection.receive_into, self.forks.fork, self.forks.exit
+    def _drain(self, events: _Events) -> None:
         while True:
             try:
-                receive(buffer)
-            except BlockingIOError:
+                for batch in events.received.batches():
+                    self._take(batch, events.expected)
                 return
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     return
                 # The socket was full.
                 self._lose()
-                continue
-            number, what, processor, at, first, second, third, fourth = unpack(buffer)
-            if not follows(processor, number):
+
+    def _take(self, batch: memoryview, expected: dict[int, int]) -> None:
+        fork, end = self.forks.fork, self.forks.exit
+        for number, what, processor, at, first, second, third, fourth in _EVENT.iter_unpack(batch):
+            if expected.get(processor, number) != number:
                 self._lose()
+            expected[processor] = (number + 1) & 0xFFFF_FFFF
             # Threads have a pid of their own in the pid of their process.
             if what == _FORK and third == fourth:
                 fork(second, fourth, at)

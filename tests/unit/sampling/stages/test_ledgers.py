@@ -6,7 +6,16 @@ from dataclasses import replace
 import pytest
 
 from tests.support.clock import ManualClock
-from tests.support.literals.facts import answering, pane, process, table, tmux_environ, tmux_server, tmux_view
+from tests.support.literals.facts import (
+    answering,
+    pane,
+    process,
+    silent,
+    table,
+    tmux_environ,
+    tmux_server,
+    tmux_view,
+)
 from tests.support.literals.scripted import Harmless, Processes, Servers, sampler_of
 from tmux_exporter.config import Config, MetricsSettings
 from tmux_exporter.facts.ledgers import (
@@ -138,6 +147,23 @@ def test_what_nobody_reaped_counts_for_the_pane_whose_cgroup_it_was_used_in() ->
     (session,) = report.sessions
     assert (session.usage.cpu_seconds_total, session.usage.memory_bytes) == (3.0, 5000)
     assert (session.usage.cpu_source, of(report, "%1").usage.cpu_source) == (CpuSource.MIXED, "processes")
+
+
+def test_what_a_pane_uses_while_its_server_long_does_not_answer_counts_once_it_does() -> None:
+    scene = Scene()
+    scene.cgroups.processes[SCOPE] = {200}
+    scene.sample(SHELL)
+    scene.cgroups.cpu[SCOPE] = 3 * SECOND
+    scene.sample(worked(SHELL, 100))
+    for ticks in (200, 300):
+        scene.cgroups.cpu[SCOPE] += SECOND
+        report = scene.sample(worked(SHELL, ticks), view=tmux_view(silent(SERVER, listed=False)))
+        assert not report.panes
+    scene.cgroups.cpu[SCOPE] += SECOND
+    report = scene.sample(worked(SHELL, 400))
+    usage = of(report).usage
+    assert (usage.cpu_seconds_total, usage.cpu_source) == (6.0, CpuSource.CGROUP)
+    assert sum(each.usage.cpu_seconds_total for each in report.sessions) == 6.0
 
 
 def test_a_pane_at_rest_is_not_read() -> None:
