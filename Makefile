@@ -43,7 +43,7 @@ lint: ## ruff, mypy --strict, import-linter
 unit: ## the quick part of the tests
 	@exec $(PYTHON) -m pytest -q tests/unit tests/property $(ARGS)
 
-agents: ## real agent programs, offline, through all their states: the table of docs/agents.md (40 minutes; ARGS="--only codex pi")
+agents: ## real agent programs, offline, through all their states: the table of docs/agents.md (20 minutes; ARGS="--only codex pi")
 	@deploy/setup check
 	@$(PYTHON) -m tests.support.programs.fresh_agents
 	@exec $(PYTHON) -m tests.support.isolation.namespace -m tests.support.real_agents --json docs/agents.json --page docs/agents.md $(ARGS)
