@@ -22,7 +22,13 @@ from tmux_exporter.facts.spending import Exactness, ProcessSpending, Spent, Toke
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import openmetrics, text
 from tmux_exporter.metrics.report_json import render
-from tmux_exporter.sources.spending import claude_transcript, codex_rollout
+from tmux_exporter.sources.spending import (
+    claude_transcript,
+    codex_rollout,
+    gemini_chats,
+    pi_sessions,
+    qwen_chats,
+)
 from tmux_exporter.sources.spending.follow import FollowedFile
 
 MARKER = "zzmarker4711"
@@ -105,7 +111,10 @@ def _marked(value: Any, path: tuple[str, ...] = ()) -> Any:
         return [_marked(each, path) for each in value]
     if value == "<synthetic>":
         return value
-    kept = ("type", "subtype", "timestamp", "role", "stop_reason", "kind", "status", "source")
+    kept = (
+        *("type", "subtype", "timestamp", "role", "stop_reason", "kind", "status", "source"),
+        *("stopReason", "event.name"),
+    )
     return value if not isinstance(value, str) or path[-1] in kept else f"{value} {MARKER}"
 
 
@@ -124,13 +133,21 @@ def _told(spent: Mapping[str, Spent]) -> bytes:
     return text(families) + openmetrics(families) + render(report)
 
 
+_PARSE = {
+    "claude": claude_transcript.parse,
+    "gemini": gemini_chats.parse,
+    "pi": pi_sessions.parse,
+    "qwen": qwen_chats.parse,
+}
+
+
 def _read(name: str, lines: list[bytes]) -> Spent:
     account = Account(0)
     if name.startswith("codex"):
         thread = codex_rollout.parse_head(lines[0])
         parse = codex_rollout.RolloutParser(thread).parse
     else:
-        parse = claude_transcript.parse
+        parse = _PARSE[name.partition("-")[0]]
     account.conversation(begins=0).observe(found for each in lines if (found := parse(each)))
     return account.spent()
 

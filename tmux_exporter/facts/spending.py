@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
-PROGRAMS = ("claude", "codex")
+PROGRAMS = ("claude", "codex", "gemini", "opencode", "pi", "qwen")
 """The programs that have a source, by their names as agents."""
 
 
@@ -84,18 +84,23 @@ class Tokens(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """US dollars, and the tokens that have no price."""
+    """US dollars by the table of prices, tokens without a price there, and dollars by the program itself."""
 
     dollars: float = 0.0
     unpriced: int = 0
+    own: float = 0.0
 
     def plus(self, more: "Cost") -> "Cost":
         """The sum."""
-        return Cost(self.dollars + more.dollars, self.unpriced + more.unpriced)
+        return Cost(self.dollars + more.dollars, self.unpriced + more.unpriced, self.own + more.own)
 
     def less(self, others: "Cost") -> "Cost":
         """The difference, where it is positive."""
-        return Cost(max(0.0, self.dollars - others.dollars), max(0, self.unpriced - others.unpriced))
+        return Cost(
+            max(0.0, self.dollars - others.dollars),
+            max(0, self.unpriced - others.unpriced),
+            max(0.0, self.own - others.own),
+        )
 
 
 class CostSource(StrEnum):
@@ -111,6 +116,7 @@ class RequestSeen:
 
     `context` is how much of the context window it filled, None where it says nothing of the main
     conversation. `usual`: it was served at the usual price, neither faster nor in a batch nor in one region.
+    `dollars` is what the program itself says that it cost; 0 where it does not.
     """
 
     key: str
@@ -118,6 +124,7 @@ class RequestSeen:
     tokens: Tokens
     context: int | None = None
     usual: bool = True
+    dollars: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +133,7 @@ class TotalSeen:
 
     model: str
     total: Tokens
+    dollars: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +198,7 @@ class Quota:
 class Spent:
     """What one process has spent since it started, as far as its files were read.
 
-    `costs` are by model, by the table of prices. Context, its window and the last prompt (wall time) are None
+    `costs` are by model. Context, its window and the last prompt (wall time) are None
     where they are not known. `quotas` are by window. `limited_since`: its last turn ended then (wall time)
     because the quota is used up, and nothing was asked or answered since.
     """
@@ -215,7 +223,7 @@ class ProcessSpending:
     `base` is what it had spent when it was first read; counters have only what came after that. A process
     that was started later has spent nothing then. `whole`: `spent` lacks nothing since the process started.
     `account` is the ordinal of the folder of its configuration: 0 for the usual one, the others as they are
-    seen first.
+    seen first. `untold` are the counts that its program does not write down.
     """
 
     exactness: Exactness
@@ -223,6 +231,7 @@ class ProcessSpending:
     base: Spent
     whole: bool = False
     account: int = 0
+    untold: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +239,8 @@ class AgentSpending:
     """What an agent has spent under its labels since the exporter saw it, and what it says of now.
 
     `tokens` are by kind and model, `reasoning_tokens` by model; both have a model from 0 on. What the tokens
-    cost in dollars is by who says so; `unpriced_tokens` have no price. `since_start` is what its process has
+    cost in dollars is by who says so; `unpriced_tokens` have no price. Counts that the program does not write
+    down are None, its tool calls then empty. `since_start` is what its process has
     spent since it started, all of it where it is `whole`, else at least that; it has the quotas too, of the
     `account` of its program (see ProcessSpending).
     """
@@ -240,9 +250,9 @@ class AgentSpending:
     reasoning_tokens: Mapping[str, int]
     cost_dollars: Mapping[CostSource, float]
     unpriced_tokens: int
-    requests: int
-    turns: int
-    compactions: int
+    requests: int | None
+    turns: int | None
+    compactions: int | None
     tool_calls: Mapping[ToolResult, int]
     context_tokens: int | None
     context_window_tokens: int | None

@@ -137,12 +137,12 @@ def _spending(spending: AgentSpending | None) -> Json:
         "tool_calls": {str(result): count for result, count in spending.tool_calls.items()},
         "since_start": {
             "whole": spending.whole,
-            "requests": spending.since_start.requests,
-            "turns": spending.since_start.turns,
+            "requests": None if spending.requests is None else spending.since_start.requests,
+            "turns": None if spending.turns is None else spending.since_start.turns,
             "models": {
                 model: {
                     **dict(zip(map(str, TokenKind), tokens.by_kind, strict=True)),
-                    "cost_dollars": cost.dollars,
+                    "cost_dollars": cost.dollars + cost.own,
                     "unpriced_tokens": cost.unpriced,
                 }
                 for model, tokens in spending.since_start.tokens.items()

@@ -24,7 +24,7 @@ class MeteredStub(Stub):
 
     def metered(self, events: Iterator[bytes], *, with_tools: bool) -> Iterator[bytes]:
         number = next(self._numbers)
-        used: Counter[str] = Counter()
+        used: dict[str, int] = {}
         for event in events:
             head, mark, data = event.partition(b"data: ")
             body = json.loads(data) if data.startswith(b"{") else {}
@@ -39,8 +39,34 @@ class MeteredStub(Stub):
             self.unwritten += 1
 
 
-def _meter(body: dict[str, Any], number: int, used: Counter[str]) -> bool:
+def _meter(body: dict[str, Any], number: int, used: dict[str, int]) -> bool:
     """Give an event its figures, and note them; whether it has any."""
+    cached = {"input": 200 + number, "cache_read": 300 + number, "output": 80 + number}
+    prompt = cached["input"] + cached["cache_read"]
+    total = prompt + cached["output"]
+    if body.get("object") == "chat.completion.chunk" and "usage" in body:
+        kinds = cached
+        body["usage"] = {
+            "prompt_tokens": prompt,
+            "prompt_tokens_details": {"cached_tokens": kinds["cache_read"]},
+            "completion_tokens": kinds["output"],
+            "completion_tokens_details": {"reasoning_tokens": 30},
+            "total_tokens": total,
+        }
+        used.update(kinds)
+        return True
+    if "usageMetadata" in body:
+        kinds = cached
+        body["usageMetadata"] = {
+            "promptTokenCount": prompt,
+            "cachedContentTokenCount": kinds["cache_read"],
+            # Its output has no reasoning.
+            "candidatesTokenCount": kinds["output"] - 30,
+            "thoughtsTokenCount": 30,
+            "totalTokenCount": total,
+        }
+        used.update(kinds)
+        return True
     match body.get("type"):
         case "message_start":
             kinds = {
@@ -63,10 +89,9 @@ def _meter(body: dict[str, Any], number: int, used: Counter[str]) -> bool:
             kinds = {"output": 200 + number}
             body["usage"] = {"output_tokens": kinds["output"]}
         case "response.completed":
-            kinds = {"input": 200 + number, "cache_read": 300 + number, "output": 80 + number}
-            total = sum(kinds.values())
+            kinds = cached
             body["response"]["usage"] = {
-                "input_tokens": kinds["input"] + kinds["cache_read"],
+                "input_tokens": prompt,
                 "input_tokens_details": {"cached_tokens": kinds["cache_read"]},
                 "output_tokens": kinds["output"],
                 "output_tokens_details": {"reasoning_tokens": 30},

@@ -7,6 +7,7 @@ added. What was written before the process started is of another one, and not co
 
 import math
 from collections.abc import Hashable, Iterable
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from tmux_exporter.analysis.spending.prices import cost_of
@@ -64,7 +65,7 @@ class Account:
         self.until = math.inf
         self._tokens: dict[str, Tokens] = {}
         self._costs: dict[str, Cost] = {}
-        self._requests: _Recent[str, Tokens] = _Recent()
+        self._requests: _Recent[str, RequestSeen] = _Recent()
         self._tools: _Recent[str, bool] = _Recent()
         self._counts = dict.fromkeys(("requests", "turns", "compactions"), 0)
         self._tool_calls = dict.fromkeys(ToolResult, 0)
@@ -93,12 +94,12 @@ class Account:
             limited_since=self._limited,
         )
 
-    def conversation(self, *, begins: float | None = None) -> "Conversation":
-        """A file of the process, read from its first line; `begins` is when what it copies ends (wall time).
+    def conversation(self, *, begins: float | None = None, whole: bool = True) -> "Conversation":
+        """A file of the process; `begins` is when what it copies ends (wall time).
 
-        Without it the file is read from somewhere within: its first total is not that of this process.
+        `whole`: it is read from its first line. Without both its first total is not that of this process.
         """
-        return Conversation(self, begins)
+        return Conversation(self, begins, whole=whole)
 
     def spend(self, model: str, tokens: Tokens, *, requests: int, cost: Cost) -> None:
         """Add tokens of a model and what they cost on the day on which they are read."""
@@ -141,11 +142,18 @@ class Account:
 
     def _request(self, seen: RequestSeen) -> None:
         known = self._requests.get(seen.key)
-        most = seen.tokens if known is None else seen.tokens.at_least(known)
-        self._requests.swap(seen.key, most)
-        new = most if known is None else most.less(known)
-        prompt = sum(most.by_kind) - most.output
-        cost = cost_of(seen.model, new, prompt) if seen.usual else Cost(0.0, sum(new.by_kind))
+        before = known.tokens if known is not None else Tokens()
+        most = seen.tokens.at_least(before)
+        dollars = max(seen.dollars, known.dollars if known is not None else 0.0)
+        self._requests.swap(seen.key, replace(seen, tokens=most, dollars=dollars))
+        new = most.less(before)
+        if dollars:
+            # What the program itself says of all of it.
+            cost = Cost(own=dollars - (known.dollars if known is not None else 0.0))
+        elif seen.usual:
+            cost = cost_of(seen.model, new, sum(most.by_kind) - most.output)
+        else:
+            cost = Cost(unpriced=sum(new.by_kind))
         self.spend(seen.model, new, requests=known is None, cost=cost)
 
     def _go_on(self, at: float) -> None:
@@ -161,10 +169,10 @@ class Account:
 class Conversation:
     """One file of an account; call `observe` for its lines in order, and `again` where it is read anew."""
 
-    def __init__(self, account: Account, begins: float | None) -> None:
+    def __init__(self, account: Account, begins: float | None, *, whole: bool) -> None:
         self._account = account
         self._from = account.since if begins is None else max(begins, account.since)
-        self._total = None if begins is None else Tokens()
+        self._total = (Tokens(), 0.0) if whole and begins is not None else None
         self._latest = self._from
 
     def observe(self, lines: Iterable[Line]) -> None:
@@ -183,10 +191,14 @@ class Conversation:
         self._from = self._latest + 0.001 if self._latest > self._from else self._from
 
     def _observe_total(self, event: TotalSeen, *, counts: bool) -> None:
-        before, self._total = self._total, event.total
-        # A total that falls was replaced: by an estimate when the window was full, and for another process.
-        if before is None or not counts or event.total == before or event.total.less(before) == Tokens():
+        before, self._total = self._total, (event.total, event.dollars)
+        if before is None or not counts:
             return
-        if before.less(event.total) == Tokens():
-            new = event.total.less(before)
-            self._account.spend(event.model, new, requests=1, cost=cost_of(event.model, new, None))
+        tokens, dollars = before
+        fell = tokens.less(event.total) != Tokens() or event.dollars < dollars
+        # A total that falls was replaced: by an estimate when the window was full, and for another process.
+        if fell or before == self._total:
+            return
+        new, own = event.total.less(tokens), event.dollars - dollars
+        cost = Cost(own=own) if own else cost_of(event.model, new, None)
+        self._account.spend(event.model, new, requests=int(new != Tokens()), cost=cost)

@@ -44,9 +44,10 @@ class _Counts:
     tool_calls: dict[ToolResult, int] = field(default_factory=lambda: dict.fromkeys(ToolResult, 0))
     new: frozenset[ByKind | str] = frozenset()
     exactness: Exactness = Exactness.EXACT
+    untold: frozenset[str] = frozenset()
 
     def add(self, now: Spent, before: Spent) -> None:
-        known: set[ByKind | str] = {*self.tokens, *self.reasoning}
+        known = self._keys()
         for model, tokens in now.tokens.items():
             spent = tokens.less(before.tokens.get(model, Tokens()))
             for kind, count in zip(TokenKind, spent.by_kind, strict=True):
@@ -62,8 +63,11 @@ class _Counts:
         for result in ToolResult:
             more = now.tool_calls.get(result, 0) - before.tool_calls.get(result, 0)
             self.tool_calls[result] += max(0, more)
-        shown: set[ByKind | str] = {*self.tokens, *self.reasoning}
-        self.new |= frozenset(shown - known)
+        self.new |= self._keys() - known
+
+    def _keys(self) -> frozenset[ByKind | str]:
+        own = (CostSource.AGENT,) if self.cost.own else ()
+        return frozenset((*self.tokens, *self.reasoning, *own))
 
 
 class SpendingCounts:
@@ -99,7 +103,7 @@ class SpendingCounts:
         for root, spending in found.items():
             if (owner := self._labels.get(root)) is not None:
                 counts = self._counts.setdefault(owner, _Counts())
-                counts.exactness = spending.exactness
+                counts.exactness, counts.untold = spending.exactness, spending.untold
                 counts.add(spending.spent, before.get(root, spending.base))
         for labels, process in agents.items():
             if (of := self._counts.get(labels)) is not None and (process is None or process in found):
@@ -110,17 +114,20 @@ class SpendingCounts:
 
 
 def _shown(counts: _Counts, spending: ProcessSpending | None) -> AgentSpending:
-    new, spent = counts.new, spending.spent if spending else Spent()
+    new, spent, untold = counts.new, spending.spent if spending else Spent(), counts.untold
+    dollars = {CostSource.TABLE: counts.cost.dollars}
+    if counts.cost.own:
+        dollars[CostSource.AGENT] = 0.0 if CostSource.AGENT in new else counts.cost.own
     return AgentSpending(
         exactness=counts.exactness,
         tokens={key: 0 if key in new else count for key, count in counts.tokens.items()},
         reasoning_tokens={model: 0 if model in new else count for model, count in counts.reasoning.items()},
-        cost_dollars={CostSource.TABLE: counts.cost.dollars},
+        cost_dollars=dollars,
         unpriced_tokens=counts.cost.unpriced,
-        requests=counts.requests,
-        turns=counts.turns,
-        compactions=counts.compactions,
-        tool_calls=dict(counts.tool_calls),
+        requests=None if "requests" in untold else counts.requests,
+        turns=None if "turns" in untold else counts.turns,
+        compactions=None if "compactions" in untold else counts.compactions,
+        tool_calls={} if "tool_calls" in untold else dict(counts.tool_calls),
         context_tokens=spent.context_tokens,
         context_window_tokens=spent.context_window_tokens,
         last_prompt_timestamp_seconds=spent.last_prompt,

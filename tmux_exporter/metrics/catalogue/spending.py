@@ -45,7 +45,8 @@ SPENDING = (
     _agent(
         "tmux_agent_cost_dollars_total",
         "What the tokens of the agent cost, in US dollars, since the exporter saw it first, by who says so: "
-        "table (ours, an estimate: usual prices of the day in docs/spending.md, what a subscription pays is "
+        "agent (its program itself) or table (ours, an estimate: usual prices of the day in "
+        "docs/spending.md, what a subscription pays is "
         "another matter). Tokens without a price are in tmux_agent_unpriced_tokens_total.",
         labels=(*AGENT, "source"),
         figure="spending.cost_dollars",

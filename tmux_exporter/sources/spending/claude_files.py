@@ -11,8 +11,8 @@ from tmux_exporter.facts.spending import Exactness, SpendingProblem
 from tmux_exporter.sources.agents.claude_sessions import LARGEST_BYTES, config_folder
 from tmux_exporter.sources.common.untrusted_file import Mark, UntrustedFileError, mark_of, read_guarded
 from tmux_exporter.sources.spending import claude_transcript
-from tmux_exporter.sources.spending.follow import NotFollowedError
-from tmux_exporter.sources.spending.located import MOST_FILES, Located, Source, Target
+from tmux_exporter.sources.spending.follow import LinesSource, NotFollowedError
+from tmux_exporter.sources.spending.located import MOST_FILES, Located, Target
 
 _SESSION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOST_SESSIONS = 8
@@ -56,7 +56,7 @@ class ClaudeFiles:
         return Located(
             exactness=Exactness.EXACT,
             sources=tuple(
-                Source(path=each, wanted=claude_transcript.wanted, parse=claude_transcript.parse)
+                LinesSource(path=each, wanted=claude_transcript.wanted, parse=claude_transcript.parse)
                 for each in paths[-MOST_FILES:]
             ),
             home=self._folder,

@@ -15,10 +15,10 @@ from tmux_exporter.facts.spending import Exactness, SpendingProblem
 from tmux_exporter.sources.common.process_environ import environ_of
 from tmux_exporter.sources.common.untrusted_file import UntrustedFileError, read_guarded
 from tmux_exporter.sources.spending.codex_rollout import RolloutParser, Thread, parse_head, wanted
-from tmux_exporter.sources.spending.follow import NotFollowedError
+from tmux_exporter.sources.spending.follow import LinesSource, NotFollowedError
+from tmux_exporter.sources.spending.heads import first_line
 from tmux_exporter.sources.spending.located import MOST_FILES, Located, Source, Target
 
-_HEAD_BYTES = 1024 * 1024
 _BURST_SECONDS = 1.0
 """A conversation that was copied by an early version is written within that."""
 
@@ -143,25 +143,15 @@ class CodexFiles:
 
 
 def _read_head(path: str, uid: int) -> Thread | None:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    line = first_line(path, uid)
     try:
-        descriptor = os.open(path, flags)
-    except OSError:
+        return parse_head(line) if line is not None else None
+    except ValueError:
         return None
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != uid:
-            return None
-        line, end, _ = os.pread(descriptor, _HEAD_BYTES, 0).partition(b"\n")
-        return parse_head(line) if end else None
-    except (OSError, ValueError):
-        return None
-    finally:
-        os.close(descriptor)
 
 
 def _source(rollout: _Rollout) -> Source:
     thread = rollout.thread
     began = thread.started
     begins = None if began is None else began + _BURST_SECONDS if thread.copied else began
-    return Source(path=rollout.path, wanted=wanted, parse=RolloutParser(thread).parse, begins=begins)
+    return LinesSource(path=rollout.path, wanted=wanted, parse=RolloutParser(thread).parse, begins=begins)

@@ -9,9 +9,11 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from tmux_exporter.facts.spending import SpendingProblem
+from tmux_exporter.facts.spending import Line, SpendingProblem
 from tmux_exporter.sources.common.opened import opened
+from tmux_exporter.sources.spending.located import Note
 from tmux_exporter.sources.spending.values import parsed, time_of
 
 BLOCK = 256 * 1024
@@ -39,7 +41,7 @@ class NotFollowedError(Exception):
 class FollowedFile:
     """One file of `uid`; `since` is the wall time before which its lines are of no interest."""
 
-    def __init__(self, path: str, *, uid: int, since: float, note: Callable[[SpendingProblem], None]) -> None:
+    def __init__(self, path: str, *, uid: int, since: float, note: Note) -> None:
         self.path = path
         self.whole = True
         """Whether it is read from its beginning."""
@@ -161,6 +163,65 @@ class FollowedFile:
             return None
         self.offset += end + 1
         return block[:end].split(b"\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinesSource:
+    """A file of lines, and how they are parsed; `parse` is called in their order."""
+
+    path: str
+    wanted: Callable[[bytes], bool]
+    parse: Callable[[bytes], Line | None]
+    begins: float | None = None
+
+    def open(self, *, uid: int, since: float, note: Note) -> "FollowedLines":
+        """As Source says."""
+        return FollowedLines(self, uid=uid, since=since, note=note)
+
+
+class FollowedLines:
+    """The lines of one file, parsed; as Followed says."""
+
+    def __init__(self, source: LinesSource, *, uid: int, since: float, note: Note) -> None:
+        self._source, self._note = source, note
+        self._file = FollowedFile(source.path, uid=uid, since=since, note=note)
+        self._from = 0
+        self._file.begin_late()
+
+    @property
+    def whole(self) -> bool:
+        """As Followed says."""
+        return self._file.whole
+
+    @property
+    def caught_up(self) -> bool:
+        """As Followed says."""
+        return self._file.caught_up
+
+    @property
+    def taken(self) -> int:
+        """As Followed says."""
+        return max(0, self._file.offset - self._from)
+
+    def look(self) -> bool:
+        """As Followed says."""
+        return self._file.look()
+
+    def read(self, most: int) -> Iterator[Line | None]:
+        """As Followed says."""
+        self._from = self._file.offset
+        for line in self._file.read(most, self._source.wanted):
+            if line is None:
+                self._from = 0
+                yield None
+                continue
+            try:
+                parsed_line = self._source.parse(line)
+            except ValueError:
+                self._note(SpendingProblem.MALFORMED)
+                continue
+            if parsed_line is not None:
+                yield parsed_line
 
 
 def _mark(found: os.stat_result) -> tuple[int, ...]:

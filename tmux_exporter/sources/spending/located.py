@@ -1,10 +1,13 @@
 """What a program's locator says of the files of one process."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.facts.spending import Exactness, Line
+from tmux_exporter.facts.spending import Exactness, Line, SpendingProblem
+
+Note = Callable[[SpendingProblem], None]
 
 MOST_FILES = 256
 """Files of one process that are followed; beyond them the ones that were changed last."""
@@ -25,20 +28,51 @@ class Target:
     fresh: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """One file: how its lines are parsed, and when what it may have copied ends (see `Account`)."""
+class Followed(Protocol):
+    """What a source tells, as it is written."""
 
-    path: str
-    wanted: Callable[[bytes], bool]
-    parse: Callable[[bytes], Line | None]
-    begins: float | None = None
+    @property
+    def whole(self) -> bool:
+        """Whether it is read from its beginning."""
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether it has been read to its end once."""
+
+    def look(self) -> bool:
+        """Whether there is something new to read. Raises NotFollowedError."""
+
+    def read(self, most: int) -> Iterator[Line | None]:
+        """The new lines that tell something; None where it is read anew. Raises NotFollowedError."""
+
+    @property
+    def taken(self) -> int:
+        """How many bytes the last `read` has read, as far as it got."""
+
+
+class Source(Protocol):
+    """One file, or one conversation within it; when what it may have copied ends (see `Account`)."""
+
+    @property
+    def path(self) -> str:
+        """Its identity: two processes that name one share it."""
+
+    @property
+    def begins(self) -> float | None:
+        """The wall time at which its own lines begin; None: with the process."""
+
+    def open(self, *, uid: int, since: float, note: Note) -> Followed:
+        """Follow it; what was written before the wall time `since` is of no interest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
-    """The files of a process; without any it has written nothing yet. `home` is its configuration folder."""
+    """The files of a process; without any it has written nothing yet.
+
+    `home` is its configuration folder; `untold` are the counts that its program does not write down.
+    """
 
     exactness: Exactness
     sources: tuple[Source, ...]
     home: str = ""
+    untold: frozenset[str] = frozenset()

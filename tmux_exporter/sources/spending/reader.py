@@ -21,10 +21,11 @@ from tmux_exporter.facts.spending import (
     SpendingProblem,
     Spent,
 )
+from tmux_exporter.sources.spending.by_folder import BY_FOLDER, AloneInFolder
 from tmux_exporter.sources.spending.claude_files import ClaudeFiles
 from tmux_exporter.sources.spending.codex_files import CodexFiles
-from tmux_exporter.sources.spending.follow import FollowedFile, NotFollowedError
-from tmux_exporter.sources.spending.located import Located, Source, Target
+from tmux_exporter.sources.spending.follow import NotFollowedError
+from tmux_exporter.sources.spending.located import Followed, Located, Target
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Account(Protocol):
     def spent(self) -> Spent:
         """All of it so far."""
 
-    def conversation(self, *, begins: float | None = None) -> Conversation:
+    def conversation(self, *, begins: float | None = None, whole: bool = True) -> Conversation:
         """One file of the process."""
 
     def close(self, until: float) -> None:
@@ -81,16 +82,17 @@ class _Follower:
         self._account = account
         self._uid = uid
         self._note = note
-        self._files: dict[str, tuple[Source, FollowedFile, Conversation]] = {}
+        self._files: dict[str, tuple[Followed, Conversation]] = {}
         self._refused: dict[str, SpendingProblem] = {}
         self._base = Spent() if fresh else None
         self._whole = fresh
         self._spent = Spent()
         self._account_number = 0
+        self._untold: frozenset[str] = frozenset()
 
     def follow(self, located: Located, account: int) -> None:
         """These are its files now; `account` is the ordinal of its configuration folder."""
-        self._account_number = account
+        self._account_number, self._untold = account, located.untold
         if self.exactness is None and not located.sources:
             # It has written nothing yet: all that comes is new.
             self._base = Spent()
@@ -99,49 +101,37 @@ class _Follower:
         for source in located.sources:
             known = self._files.get(source.path)
             if known is None:
-                file = FollowedFile(source.path, uid=self._uid, since=self._since, note=self._note)
                 try:
-                    file.begin_late()
+                    file = source.open(uid=self._uid, since=self._since, note=self._note)
                 except NotFollowedError as error:
                     self._refuse(source.path, error.problem)
-                begins = source.begins if file.whole else None
-                known = source, file, self._account.conversation(begins=begins)
+                    continue
+                known = file, self._account.conversation(begins=source.begins, whole=file.whole)
             files[source.path] = known
         self._files = files
 
     def read(self, most: int) -> int:
         """Read what is new, about `most` bytes of it; how much was left of them."""
         changed = False
-        for path, (source, file, conversation) in self._files.items():
+        for path, (file, conversation) in self._files.items():
             try:
                 if most <= 0 or not file.look():
                     continue
                 changed = True
-                most -= self._read(source, file, conversation, min(most, FILE_BYTES))
+                for line in file.read(min(most, FILE_BYTES)):
+                    if line is None:
+                        conversation.again()
+                    else:
+                        conversation.observe((line,))
+                most -= file.taken
                 self._refused.pop(path, None)
             except NotFollowedError as error:
                 self._refuse(path, error.problem)
         if changed:
             self._spent = self._account.spent()
-        if self._base is None and all(file.caught_up for _, file, _ in self._files.values()):
+        if self._base is None and all(file.caught_up for file, _ in self._files.values()):
             self._base = self._spent
         return most
-
-    def _read(self, source: Source, file: FollowedFile, conversation: Conversation, most: int) -> int:
-        before = file.offset
-        for line in file.read(most, source.wanted):
-            if line is None:
-                conversation.again()
-                before = 0
-                continue
-            try:
-                parsed = source.parse(line)
-            except ValueError:
-                self._note(SpendingProblem.MALFORMED)
-                continue
-            if parsed is not None:
-                conversation.observe((parsed,))
-        return max(0, file.offset - before)
 
     @property
     def paths(self) -> frozenset[str]:
@@ -170,12 +160,13 @@ class _Follower:
             base=self._base,
             whole=self._whole,
             account=self._account_number,
+            untold=self._untold,
         )
 
     @property
     def behind(self) -> bool:
         """Whether what stood in its files when they were first seen has not been read yet."""
-        return any(not file.caught_up for _, file, _ in self._files.values()) and not self._refused
+        return any(not file.caught_up for file, _ in self._files.values()) and not self._refused
 
 
 class SpendingReader:
@@ -195,6 +186,7 @@ class SpendingReader:
         self._own, self._root = environ, proc_root
         self._open_account = open_account
         self._codex = CodexFiles(uid=uid, own=environ, proc_root=proc_root)
+        self._alone = AloneInFolder(uid=uid, own=environ, proc_root=proc_root, clock=clock)
         self._claude: dict[ProcessId, ClaudeFiles] = {}
         self._followers: dict[ProcessId, _Follower] = {}
         self._told: dict[ProcessId, SpendingProblem] = {}
@@ -268,6 +260,7 @@ class SpendingReader:
         self._told = {each: kept for each, kept in self._told.items() if each in every}
         self._lost &= every.keys()
         self._codex.begin([each for each in targets if each.program == "codex"])
+        self._alone.begin([each for each in targets if each.program in BY_FOLDER])
         located = {each: found for each in targets if (found := self._locate(each)) is not None}
         for process, follower in ended.items():
             self._finish(process, follower, located)
@@ -321,6 +314,8 @@ class SpendingReader:
         try:
             if target.program == "codex":
                 return self._codex.locate(target)
+            if target.program in BY_FOLDER:
+                return self._alone.locate(target)
             if target.process not in self._claude:
                 self._claude[target.process] = ClaudeFiles(
                     target, uid=self._uid, clock=self._clock, own=self._own, proc_root=self._root

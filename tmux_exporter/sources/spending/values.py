@@ -57,6 +57,11 @@ def number(record: Mapping[str, Any], name: str) -> float | None:
     return float(value)
 
 
+def output_of(prompt: int, output: int, reasoning: int, total: int) -> int:
+    """The output with its reasoning: some services count it in their output, some beside it."""
+    return output + reasoning if prompt + output + reasoning <= total else output
+
+
 def window(minutes: int) -> str:
     """The name of a window of a quota by its length: `5h`, `7d`."""
     for unit, length in (("d", 1440), ("h", 60)):

@@ -74,7 +74,7 @@ def test_the_first_agent_with_a_source_opens_the_watch_and_it_stays() -> None:
 
 
 @pytest.mark.parametrize(
-    "sample", [snapshot(), snapshot(agent("gemini")), snapshot(agent(), uid=1001), snapshot(agent(), uid=0)]
+    "sample", [snapshot(), snapshot(agent("amp")), snapshot(agent(), uid=1001), snapshot(agent(), uid=0)]
 )
 def test_no_other_agent_opens_it(sample: Snapshot) -> None:
     assert opened(sample) == []

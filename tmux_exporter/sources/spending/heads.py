@@ -1,0 +1,45 @@
+"""Files of conversations in a folder: those that were changed since a time, and their first lines."""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tmux_exporter.sources.spending.values import parsed
+
+_HEAD_BYTES = 1024 * 1024
+
+
+def first_line(path: str, uid: int) -> bytes | None:
+    """The first line of a plain file of `uid`; None where there is no whole one yet, or another file."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_uid != uid:
+            return None
+        line, end, _ = os.pread(descriptor, _HEAD_BYTES, 0).partition(b"\n")
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return line if end else None
+
+
+def changed_since(folder: str, since: float, uid: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The path and the first line of each such file of lines. Raises OSError."""
+    with os.scandir(folder) as entries:
+        paths = [
+            each.path
+            for each in entries
+            if each.name.endswith(".jsonl") and each.stat(follow_symlinks=False).st_mtime >= since
+        ]
+    for path in sorted(paths):
+        line = first_line(path, uid)
+        try:
+            if line is not None:
+                yield path, parsed(line)
+        except ValueError:
+            continue
