@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import PaneKey
 
@@ -205,10 +206,12 @@ class SavedTie:
 class SavedAgents:
     """What the state file keeps: all agents, and ties of processes that nothing else proves.
 
-    `absent` says since when declared agents are missing.
+    `absent` says since when declared agents are missing. `left` has the server and session labels of panes
+    that left processes behind, or have some that only earlier samples or lineage tie to them.
     """
 
     tracked_agents: tuple[SavedAgent, ...] = ()
     names: tuple[SavedName, ...] = ()
     absent: tuple[tuple[str, str, str, float], ...] = ()
     ties: tuple[SavedTie, ...] = ()
+    left: tuple[tuple[PaneKey, SessionKey], ...] = ()

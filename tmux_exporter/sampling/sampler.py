@@ -59,7 +59,7 @@ class Sampler:
         self._ownership = OwnershipStage(earlier, memory.ties if memory else ())
         self._agents = AgentStage(clock, memory or SavedAgents(), sources.watch)
         self._schedulers = SchedulerStage(clock, default_socket, details)
-        self._leaks = LeakStage(earlier, details)
+        self._leaks = LeakStage(earlier, details, memory.left if memory else ())
         self._memory = MemoryStage(sources.proportions, sources.held_files)
         self._lineage = LineageStage(sources.lineage)
         self._lineage.configure(config)
@@ -149,7 +149,8 @@ class Sampler:
             duration_seconds=self._clock.monotonic() - started,
         )
         if self._keep:
-            self._keep(replace(self._agents.memory(), ties=saved_ties(ownership.by_memory)))
+            ties, left = saved_ties(ownership.by_memory), self._leaks.left(ownership)
+            self._keep(replace(self._agents.memory(), ties=ties, left=left))
         return self._last.keep(report, started)
 
     def _summary(

@@ -27,7 +27,7 @@ from tmux_exporter.facts.agents import (
     SavedTie,
     WaitingReason,
 )
-from tmux_exporter.facts.label import Label, bounded, is_visible
+from tmux_exporter.facts.label import Label, SessionKey, bounded, is_visible
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.tmux import PaneKey
 from tmux_exporter.sources.common.untrusted_file import UntrustedFileError, read_guarded
@@ -163,6 +163,7 @@ def render(memory: SavedAgents, *, boot: str) -> bytes:
             [*each.process, *each.pane.server, each.pane.pane, each.by_lineage]
             for each in memory.ties[:MOST_TIES]
         ],
+        "left": [[*pane.server, pane.pane, *labels] for pane, labels in memory.left[:MOST_TIES]],
     }
     return json.dumps(document, separators=(",", ":")).encode("ascii")
 
@@ -176,13 +177,14 @@ def parse(content: bytes, *, boot: str, now: float, refused: list[str] | None = 
     document = strict_json.document(content, VERSION)
     reasons = [] if refused is None else refused
     if not boot or document.get("boot") != boot:
-        document = {**document, "lives": [], "names": [], "ties": []}
+        document = {**document, "lives": [], "names": [], "ties": [], "left": []}
     return SavedAgents(
         tracked_agents=_records(document, "lives", lambda each: _tracked(each, now), reasons),
         names=_records(document, "names", _name, reasons),
         absent=_records(document, "absent", lambda each: _absentee(each, now), reasons),
         # Files of before do not have it.
         ties=_records({"ties": [], **document}, "ties", _tie, reasons),
+        left=_records({"left": [], **document}, "left", _left, reasons),
     )
 
 
@@ -226,6 +228,12 @@ def _tie(value: list[Any]) -> SavedTie:
         pane=PaneKey(server, _text(pane)),
         by_lineage=strict_json.flag(by_lineage),
     )
+
+
+def _left(value: list[Any]) -> tuple[PaneKey, SessionKey]:
+    pid, start, pane, server, session = value
+    key = PaneKey(ProcessId(strict_json.count(pid), strict_json.count(start)), _text(pane))
+    return key, (_text(server), _text(session))
 
 
 def _absentee(value: list[Any], now: float) -> tuple[str, str, str, float]:

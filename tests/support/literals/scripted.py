@@ -1,9 +1,10 @@
 """Sources that say what a test has written down, sample by sample."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import Config, TmuxSettings
+from tmux_exporter.facts.agents import SavedAgents
 from tmux_exporter.facts.process import Descriptors, LeakDetails, MemoryBounds, ProcessId, ProcessTable
 from tmux_exporter.facts.schedulers import ShellQuestion
 from tmux_exporter.facts.tmux import TmuxView
@@ -88,6 +89,8 @@ def sampler_of(
     held_files: HeldFileSource | None = None,
     ledgers: LedgerSource | None = None,
     lineage: LineageSource | None = None,
+    memory: SavedAgents | None = None,
+    keep: Callable[[SavedAgents], None] | None = None,
 ) -> Sampler:
     """A sampler on these sources alone."""
     sources = Sources(
@@ -101,4 +104,6 @@ def sampler_of(
         ledgers=ledgers,
         lineage=lineage,
     )
-    return Sampler(config or Config(), clock, sources, default_socket=default_socket)
+    return Sampler(
+        config or Config(), clock, sources, default_socket=default_socket, memory=memory, keep=keep
+    )

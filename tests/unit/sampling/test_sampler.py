@@ -20,6 +20,7 @@ from tests.support.literals.scripted import Harmless, Processes, Servers, sample
 from tmux_exporter.analysis.report import summary
 from tmux_exporter.analysis.report.usage import usage
 from tmux_exporter.config import Config, LimitSettings, MetricsSettings, TmuxSettings
+from tmux_exporter.facts.agents import SavedAgents
 from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import Process, ProcessTable
@@ -64,6 +65,28 @@ def test_a_complete_view_is_added_up() -> None:
     assert (shown.pane, shown.usage.open_fds, shown.usage.processes) == ("%0", 4, 1)
     (server,) = report.servers
     assert (server.up, server.sessions, server.pid) == (True, 1, 100)
+
+
+def test_after_a_restart_a_leak_is_of_the_session_whose_pane_left_it() -> None:
+    """Its pane has gone, so that nothing of tmux says where that was."""
+    job = process(300, 1, argv=("job",), exe="/bin/job", environ=tmux_environ(100, "%1"))
+    kept: list[SavedAgents] = []
+    both = tmux_view(answering(SERVER, pane("%0", 200), pane("%1", 250, session="$7")))
+
+    def leaks(*views: TmuxView) -> list[tuple[str, str, str]]:
+        made = sampler_of(
+            Processes(*[table(SERVER, SHELL, job)] * (len(views) + 1)),
+            Servers(*views),
+            clock=ManualClock(),
+            leak_details=Harmless(),
+            memory=kept[-1] if kept else None,
+            keep=kept.append,
+        )
+        report = [made.sample() for _ in views][-1]
+        return [(each.server, each.session, each.pane) for each in report.leaks]
+
+    assert leaks(both, VIEW, VIEW) == [("default", "$7", "%1")]
+    assert leaks(VIEW, VIEW) == [("default", "$7", "%1")]
 
 
 AGENT = process(300, 200, start=300, argv=("claude",), environ=tmux_environ(100, "%0"))

@@ -46,6 +46,7 @@ MEMORY = SavedAgents(
     names=(SavedName(key=PLACE, name="a#2", wanted="a", session_id="$4", holder=ProcessId(200, 7)),),
     absent=(("default", "shop", "lead", NOW - 5),),
     ties=(SavedTie(process=ProcessId(300, 9), pane=PLACE.pane, by_lineage=True),),
+    left=((PLACE.pane, ("default", "Größe")),),
 )
 
 

@@ -97,8 +97,10 @@ _Own = tuple[object, LeakDetails | None, LeakKind | None]
 class LeakFinder:
     """Finds leaks in each sample; remembers where panes were, and which processes had no pane before."""
 
-    def __init__(self, earlier: Iterable[Remembered] = ()) -> None:
-        """`earlier` is what another exporter of this machine knew."""
+    def __init__(
+        self, earlier: Iterable[Remembered] = (), left: Iterable[tuple[PaneKey, SessionKey]] = ()
+    ) -> None:
+        """`earlier` is what another exporter of this machine knew, `left` where panes were before us."""
         earlier = tuple(earlier)
         self.proof = LeakProof(earlier)
         self._origins = PaneOrigins()
@@ -111,6 +113,8 @@ class LeakFinder:
                 self._guessed[each.process] = origin
             elif each.session:
                 self._origins.recall(PaneKey(each.origin, each.pane), origin)
+        for pane, origin in left:
+            self._origins.recall(pane, origin)
         self._before = frozenset(each.process for each in earlier if each.leaked)
 
     def observe(self, view: TmuxView, session_labels: Mapping[tuple[ProcessId, str], str]) -> None:

@@ -8,6 +8,7 @@ from tmux_exporter.analysis.leaks.terminals import Terminals
 from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
 from tmux_exporter.analysis.programs.signatures import merge
 from tmux_exporter.analysis.report.remembered import remembered
+from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import Remembered
 from tmux_exporter.facts.schedulers import Scheduler
@@ -25,9 +26,14 @@ class LeakStage:
     `unsettled`: one more sample would tell a leak from a process that was only ending.
     """
 
-    def __init__(self, earlier: Iterable[Remembered], leak_details: LeakDetailSource | None) -> None:
-        """`earlier` is what another sampler of this machine knew."""
-        self._finder = LeakFinder(earlier)
+    def __init__(
+        self,
+        earlier: Iterable[Remembered],
+        leak_details: LeakDetailSource | None,
+        left: Iterable[tuple[PaneKey, SessionKey]] = (),
+    ) -> None:
+        """`earlier` is what another sampler of this machine knew, `left` where panes were before this one."""
+        self._finder = LeakFinder(earlier, left)
         self._leak_details = leak_details
         self.unsettled = False
         self._panes: Mapping[PaneKey, ProcessId] = {}
@@ -62,6 +68,12 @@ class LeakStage:
         return remembered(
             ownership.by_memory, leaks.found, self._finder.origin_of, self._finder.proof.is_proven
         )
+
+    def left(self, ownership: Ownership) -> tuple[tuple[PaneKey, SessionKey], ...]:
+        """Where the panes are or were of which processes may outlive this sampler."""
+        panes = sorted({owner.pane for _, owner in ownership.by_memory if owner.pane is not None})
+        found = ((each, self._finder.origin_of(each)) for each in panes)
+        return tuple((each, origin) for each, origin in found if origin is not None)
 
     def _read_folders(self, facts: SampleFacts, asked: LeakDetailSource) -> Mapping[PaneKey, str]:
         """The working folders of the panes' first processes; empty while the last ones are fresh enough."""
