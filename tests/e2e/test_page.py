@@ -1,84 +1,19 @@
 """The live page in a real browser: what needs somebody, filters, copies, hostile names, a phone."""
 
 import json
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webelement import WebElement
 
-from tests.support.literals.report import HOSTILE, UP, example_report
+from tests.support.literals.report import HOSTILE, example_report
 from tests.support.wait import wait_for
+from tests.support.web.browser import calm, page, rows, words
 from tests.support.web.http import FakeFeed, serving
-from tmux_exporter.facts.report import Report
 
 pytestmark = pytest.mark.long
-
-
-def program(*names: str) -> str:
-    found = [path for name in names if (path := shutil.which(name))]
-    assert found, f"{' or '.join(names)} is missing: deploy/setup check"
-    return found[0]
-
-
-@pytest.fixture(scope="module")
-def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    options = ChromeOptions()
-    options.binary_location = program("chromium")
-    home = tmp_path_factory.mktemp("chromium")
-    for each in (
-        "headless=new",
-        "no-sandbox",
-        "disable-gpu",
-        "disable-dev-shm-usage",
-        f"user-data-dir={home}",
-    ):
-        options.add_argument(f"--{each}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = Chrome(options=options, service=Service(program("chromedriver")))
-    yield driver
-    driver.quit()
-
-
-@contextmanager
-def page(chrome: Chrome, report: Report, query: str = "", width: int = 1280) -> Iterator[FakeFeed]:
-    """The page of one report, drawn; the browser must not have complained in the end."""
-    feed = FakeFeed()
-    feed.publish(report=report)
-    with serving(feed) as server:
-        chrome.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500},
-        )
-        chrome.get(f"http://127.0.0.1:{server.port}/{query}")
-        wait_for(lambda: chrome.find_element(By.ID, "first").is_displayed(), "the page is drawn", 60)
-        yield feed
-        complaints = [each["message"] for each in chrome.get_log("browser")]  # type: ignore[no-untyped-call]
-        assert [each for each in complaints if not each.startswith("chrome://")] == []
-        # Its stream of events would keep the server.
-        chrome.get("about:blank")
-
-
-def rows(chrome: Chrome) -> list[WebElement]:
-    return chrome.find_elements(By.CSS_SELECTOR, "#needs li")
-
-
-def words(row: WebElement) -> str:
-    """What stands in a row, but for its button."""
-    parts = (".pill", "strong", ".note", ".what", "code")
-    return " | ".join(row.find_element(By.CSS_SELECTOR, each).text for each in parts)
-
-
-def calm() -> Report:
-    report = example_report()
-    working = tuple(each for each in report.agents if each.session == "work" and each.up)
-    return replace(report, complete=True, servers=(UP,), agents=working, schedulers=(), leaks=())
 
 
 def test_what_needs_somebody_comes_first_with_its_next_command(chrome: Chrome) -> None:
@@ -97,7 +32,9 @@ def test_what_needs_somebody_comes_first_with_its_next_command(chrome: Chrome) -
         tables = [
             each.get_attribute("id") for each in chrome.find_elements(By.CSS_SELECTOR, "#sections > section")
         ]
-        assert tables == ["agents", "sessions", "schedulers", "leaks", "servers"]
+        assert tables == [
+            *("agents", "sessions", "schedulers", "leaks", "servers", "operations", "remediator")
+        ]
 
 
 def test_calm_is_said_only_where_everything_is_seen(chrome: Chrome) -> None:
@@ -113,7 +50,7 @@ def test_a_foreign_name_is_text(chrome: Chrome) -> None:
     with page(chrome, example_report()):
         name = rows(chrome)[0].find_element(By.TAG_NAME, "strong").get_property("textContent")
         assert name == f"{HOSTILE}:0"
-        allowed = "span, strong, code, button, a[hidden]"
+        allowed = "span, strong, code, button, a[hidden], strong > a"
         assert chrome.find_elements(By.CSS_SELECTOR, f"#needs li :not({allowed})") == []
 
 
@@ -147,6 +84,11 @@ def test_no_width_needs_sideways_scrolling(chrome: Chrome, width: int) -> None:
         assert chrome.execute_script("return document.documentElement.scrollWidth") <= width
         for row in rows(chrome):
             assert row.find_element(By.TAG_NAME, "button").size["height"] < 40
+        inside = "[...document.querySelectorAll('.scroll')]"
+        wider = f"return {inside}.filter(e => e.scrollWidth > e.clientWidth + 1).length"
+        assert chrome.execute_script(wider) == 0
+        shown = [each.text for each in chrome.find_elements(By.CSS_SELECTOR, "#agents tbody th a")]
+        assert "lead" in shown
 
 
 def test_many_that_wait_are_shown_by_one_more_click(chrome: Chrome) -> None:

@@ -1,12 +1,16 @@
 """No word of an agent leaves the process: planted in all that agents say, looked for in all that we tell."""
 
+import json
 import os
 import re
 import secrets
 import sys
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlencode
 
 import pytest
 
@@ -38,12 +42,32 @@ def found_in(told: Mapping[str, str]) -> set[tuple[str, str]]:
     return {(name, where) for name, text in told.items() for where in SOURCES if planted(where) in text}
 
 
+def details(exporter: Exporter) -> str:
+    """All that can be opened on the page."""
+    report = json.loads(exporter.get("/api/v1/report"))
+    names = [{"server": each["server"]} for each in report["servers"]]
+    names += [
+        {name: each[name] for name in ("server", "session", "agent") if name in each}
+        for each in (*report["sessions"], *report["agents"])
+    ]
+    names += [{"pid": each["pid"]} for each in (*report["schedulers"], *report["leaks"])]
+    found = []
+    for each in names:
+        # What others run may end meanwhile.
+        with suppress(HTTPError):
+            found.append(exporter.get(f"/api/v1/detail?{urlencode(each)}"))
+    assert any('"processes":[{' in each for each in found)
+    return "".join(found)
+
+
 def outputs(exporter: Exporter) -> dict[str, str]:
     """All that an exporter tells by itself."""
     return {
         "metrics": exporter.metrics(),
         "report": exporter.get("/api/v1/report"),
         "page": exporter.get("/"),
+        "history": exporter.get("/api/v1/history"),
+        "details": details(exporter),
         "events": first_event(exporter),
         "log": exporter.log.read_text(),
         "state": wait_for(

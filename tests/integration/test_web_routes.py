@@ -17,6 +17,7 @@ from tests.support.web.http import (
     request,
     serving,
 )
+from tmux_exporter.facts.detail import Wanted
 from tmux_exporter.web.responses import load_pages
 
 OPENMETRICS_ACCEPT = {"Accept": "application/openmetrics-text;version=1.0.0"}
@@ -226,3 +227,26 @@ def test_a_request_that_fails_inside_says_so_and_nothing_more(
     assert (answer.status, "secret" in answer.line) == (500, False)
     assert "secret detail" in caplog.text
     assert request(port).status == 200
+
+
+def test_the_detail_of_one_thing_by_its_names(feed: FakeFeed, port: int) -> None:
+    feed.detail_of_all = b'{"version":1}'
+    for query, wanted in (
+        ("server=a&session=b&agent=c%2Fd", Wanted(server="a", session="b", agent="c/d")),
+        ("server=a&pane=%250", Wanted(server="a", pane="%0")),
+        ("pid=42", Wanted(pid=42)),
+    ):
+        assert request(port, f"/api/v1/detail?{query}").body == b'{"version":1}'
+        assert feed.wanted[-1] == wanted
+    feed.detail_of_all = None
+    assert request(port, "/api/v1/detail?server=a").status == 404
+    for query in ("", "agent=c", "pid=-1", "pid=x", "pid=99999999999", "&".join(["server=a"] * 11)):
+        assert request(port, f"/api/v1/detail?{query}").status == 400
+
+
+def test_the_last_hour_compressed_or_not(port: int) -> None:
+    packed = request(port, "/api/v1/history", headers={"Accept-Encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    plain = request(port, "/api/v1/history")
+    assert json.loads(plain.body) == json.loads(gzip.decompress(packed.body))
+    assert len(json.loads(plain.body)["timestamps"]) == 1

@@ -14,14 +14,17 @@ from typing import Protocol
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.log import log_fields
 from tmux_exporter.base.runtime import ReleaseAfterBursts
+from tmux_exporter.commands.history import History
 from tmux_exporter.commands.tick import Tick, TickLimits
 from tmux_exporter.config import Config
+from tmux_exporter.facts.detail import Detail, Wanted
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue.family import Family
 from tmux_exporter.metrics.collectors import COLLECTORS, EXPORTER, Collected, Memo, collect_all, collect_named
 from tmux_exporter.metrics.exporter import ExporterStatus
 from tmux_exporter.metrics.render import Pages, Renderer, compress, text
 from tmux_exporter.metrics.report_json import render as render_json
+from tmux_exporter.metrics.report_json import render_detail
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +45,9 @@ class Samples(Protocol):
 
     def sample(self) -> Report:
         """Take one sample."""
+
+    def detail(self, wanted: Wanted) -> Detail | None:
+        """One thing of the last sample; called in any thread."""
 
     def failed(self) -> Report:
         """The report after a sample that raised."""
@@ -164,6 +170,7 @@ class Publisher:
         self._release = ReleaseAfterBursts()
         self._sampling = True
         self._subscribers: list[Callable[[], None]] = []
+        self._history: History | None = None
         self._status = ExporterStatus(config_loaded_at=clock.time())
         self._wanted = False
         self._stopping = False
@@ -255,6 +262,21 @@ class Publisher:
         published = self._published
         families = collect_named(published.report, self._config, names, self._status) if published else ()
         return None if families is None else text(families)
+
+    def detail(self, wanted: Wanted) -> bytes | None:
+        """One thing of the last sample as JSON; None if it is not there. Waits for a sample under way."""
+        published = self._published
+        found = self._sampler.detail(wanted) if published else None
+        return render_detail(found, published.report.timestamp) if found and published else None
+
+    def history(self) -> bytes:
+        """The last hour as compressed JSON; it is kept from the first call on."""
+        with self._turn:
+            if self._history is None:
+                self._history = History()
+                if self._published:
+                    self._history.take(self._published.report)
+            return self._history.gzipped()
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` in the sampler's thread after each sample, one each `sampling.interval`.
@@ -359,6 +381,9 @@ class Publisher:
             self._decide(published)
             subscribers = tuple(self._subscribers)
             self._turn.notify_all()
+            history = self._history
+        if history is not None:
+            history.take(published.report)
         for callback in subscribers:
             callback()
 

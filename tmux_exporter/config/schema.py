@@ -261,6 +261,12 @@ class WebSettings:
         "A file with the bearer token for it.",
         default="",
     )
+    grafana_url: str = key(
+        Text(what="http:// or https:// address", parser=parse_server_url),
+        "The Grafana that has the boards: what is opened on the live page links to its board there. Nobody "
+        "asks it.",
+        default="",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,10 +15,13 @@ from dataclasses import fields
 from types import MappingProxyType
 
 from tmux_exporter.facts.agents import AgentState
+from tmux_exporter.facts.detail import Detail, DetailProcess
+from tmux_exporter.facts.remediation import PolicyStatus, RemediatorReport
 from tmux_exporter.facts.report import (
     AgentReport,
     LeakReport,
     OperationFigures,
+    PaneReport,
     Remembered,
     Report,
     SchedulerReport,
@@ -59,6 +62,8 @@ _LEAK = (
     *("server", "session", "pane", "kind", "start_time_seconds", "memory_bytes", "cpu_seconds_total"),
     "open_fds",
 )
+_PANE = ("pane", "session", "window", "window_name", "dead", "pid", "protected", "history_bytes")
+_PROCESS = ("parent", "name", "memory_bytes", "cpu_seconds_total", "open_fds", "threads")
 _REMEMBERED = ("pane", "server", "session", "leaked", "by_folder", "by_lineage")
 _SPENDING = (
     *(
@@ -179,6 +184,36 @@ def _leak(leak: LeakReport) -> dict[str, Json]:
     return {**_fields(leak, _LEAK), "pid": leak.process.pid, "start_ticks": leak.process.start_ticks}
 
 
+def _remediator(remediator: RemediatorReport | None) -> Json:
+    """Null where none has run; `mode` and what follows only where its status can be read."""
+    if remediator is None:
+        return None
+    status = remediator.status
+    told: dict[str, Json] = {"up": remediator.up}
+    if status is None:
+        return told
+    return {
+        **told,
+        "mode": str(status.mode),
+        **_fields(status, ("cycle_timestamp", "interval_seconds", "blind", "audit_healthy")),
+        "policies": [_policy(each) for each in status.policies],
+    }
+
+
+def _policy(policy: PolicyStatus) -> dict[str, Json]:
+    return {
+        **_fields(policy, ("policy", "matches", "breaker_open")),
+        "leases": sum(policy.leases.values()),
+        "actions": [
+            {"action": str(action), "outcome": str(outcome), "count": count}
+            for (action, outcome), count in policy.actions.items()
+            if count
+        ],
+        "refusals": {str(refusal): count for refusal, count in policy.refusals.items() if count},
+        "reclaimed_bytes": {str(where): count for where, count in policy.reclaimed.items()},
+    }
+
+
 def _remembered(remembered: Remembered) -> dict[str, Json]:
     process, origin = remembered.process, remembered.origin
     return {
@@ -213,6 +248,35 @@ def render(report: Report, left_out: Mapping[str, int] = MappingProxyType({})) -
         "operations": [_operation(each) for each in report.operations.operations]
         if report.operations
         else None,
+        "remediator": _remediator(report.remediator),
         "remembered": [_remembered(each) for each in report.remembered],
     }
     return json.dumps(document, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def render_detail(detail: Detail, timestamp: float) -> bytes:
+    """The detail of one thing in the sample of that wall time, in the manner of `render`."""
+    document: dict[str, Json] = {
+        "version": VERSION,
+        "timestamp": timestamp,
+        "processes": [_process(each) for each in detail.processes],
+        "left_out": detail.left_out,
+        "panes": [_pane(each) for each in detail.panes],
+        "clues": [
+            {"source": str(source), "state": str(state) if state else None} for source, state in detail.clues
+        ],
+    }
+    return json.dumps(document, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def _process(process: DetailProcess) -> dict[str, Json]:
+    return {
+        "pid": process.figures.process.pid,
+        **_fields(process.figures, _PROCESS),
+        **_fields(process, ("pane", "start_time_seconds")),
+        "evidence": str(process.evidence),
+    }
+
+
+def _pane(pane: PaneReport) -> dict[str, Json]:
+    return {**_fields(pane, _PANE), "usage": _usage(pane.usage)}

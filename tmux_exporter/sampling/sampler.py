@@ -1,11 +1,13 @@
 """One sample: read the sources, let each stage conclude and count, and return a frozen Report."""
 
 import logging
+import threading
 from collections.abc import Callable, Sequence, Set
 from dataclasses import fields, replace
 
 from tmux_exporter.analysis.labels import SessionLabels, labelled, session_labels
 from tmux_exporter.analysis.operations.operations import OperationCounters
+from tmux_exporter.analysis.report.detail import detail
 from tmux_exporter.analysis.report.remembered import saved_ties
 from tmux_exporter.analysis.report.summary import Counters, Summary
 from tmux_exporter.analysis.report.usage import ReportCache, agent_trees
@@ -15,6 +17,7 @@ from tmux_exporter.base.log import log_fields
 from tmux_exporter.config import Config
 from tmux_exporter.facts.agents import Agent, SavedAgents
 from tmux_exporter.facts.changes import AuditTurns, Changes, ChangeTracker
+from tmux_exporter.facts.detail import Detail, Wanted
 from tmux_exporter.facts.process import MemoryBounds, ProcessId
 from tmux_exporter.facts.report import Remembered, Report
 from tmux_exporter.sampling.last_report import LastReport
@@ -75,6 +78,8 @@ class Sampler:
         self._cache = ReportCache()
         self._audit = AuditTurns(0.75)
         self._last = LastReport()
+        self._turn = threading.Lock()
+        self._seen: tuple[Snapshot, Report] | None = None
         self._limited: tuple[tuple[Agent, ...], Set[ProcessId]] = ((), frozenset())
 
     def configure(self, config: Config) -> None:
@@ -109,6 +114,15 @@ class Sampler:
 
     def sample(self) -> Report:
         """One sample. Raises only for our own mistakes: what cannot be seen is in the Report."""
+        with self._turn:
+            return self._sample()
+
+    def detail(self, wanted: Wanted) -> Detail | None:
+        """One thing of the last sample, from any thread; waits for the sample under way."""
+        with self._turn:
+            return detail(wanted, *self._seen) if self._seen else None
+
+    def _sample(self) -> Report:
         started, timestamp = self._clock.monotonic(), self._clock.time()
         self._counters.begin(self._sources.processes.read)
         (snapshot, ownership, changes), sources = self._look(), self._sources
@@ -151,6 +165,7 @@ class Sampler:
         if self._keep:
             ties, left = saved_ties(ownership.by_memory), self._leaks.left(ownership)
             self._keep(replace(self._agents.memory(), ties=ties, left=left))
+        self._seen = snapshot, report
         return self._last.keep(report, started)
 
     def _summary(

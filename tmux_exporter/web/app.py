@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import logging
 import math
 from collections.abc import Awaitable, Callable, Mapping
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.log import log_fields
+from tmux_exporter.facts.detail import Wanted
 from tmux_exporter.web import negotiation, runbooks
 from tmux_exporter.web.blocking import SingleFlight, in_thread
 from tmux_exporter.web.events import Viewers
@@ -37,11 +39,15 @@ REPORT_SECONDS = 1.0
 SCRAPE_OFFSET_SECONDS = 0.5
 """What is left of a scraper's timeout for the way back."""
 
+_PID_DIGITS = 10
+
 _log = logging.getLogger(__name__)
 
 _READ = ("GET", "HEAD")
 _NO_ALERTS = message(504, "the Prometheus that knows the alerts has not answered in time")
 _NOTHING_HERE = message(404, "there is nothing here; / is the live page, /metrics is for Prometheus")
+_NO_THING = message(400, "name a server, with session, agent or pane; or the pid of a scheduler or a leak")
+_GONE = message(404, "the last sample has no such thing")
 _NO_SAMPLE = message(503, "no sample has been taken yet", (b"retry-after", b"1"))
 
 
@@ -83,6 +89,8 @@ class App:
             "/-/reload": (("POST", "PUT"), self._reload),
             "/api/v1/report": (_READ, self._report),
             "/api/v1/alerts": (_READ, self._firing),
+            "/api/v1/detail": (_READ, self._detail),
+            "/api/v1/history": (_READ, self._history),
             EVENTS: (_READ, self._no_room),
             runbooks.PATH: (_READ, self._runbook),
             **dict.fromkeys(self._pages.assets, (_READ, self._asset)),
@@ -171,6 +179,21 @@ class App:
             body = None
         return Response(status=200, body=body, content_type=JSON) if body else _NO_ALERTS
 
+    async def _detail(self, request: Request) -> Response:
+        if (wanted := _wanted(request.query)) is None:
+            return _NO_THING
+        async with self._collecting:
+            body = await in_thread(lambda: self._feed.detail(wanted))
+        return Response(status=200, body=body, content_type=JSON) if body else _GONE
+
+    async def _history(self, request: Request) -> Response:
+        async with self._collecting:
+            body = await in_thread(self._feed.history)
+        encoding: tuple[tuple[bytes, bytes], ...] = ((b"content-encoding", b"gzip"),)
+        if not negotiation.accepts_gzip(request.headers.get("accept-encoding", "")):
+            body, encoding = await in_thread(lambda: gzip.decompress(body)), ()
+        return Response(status=200, body=body, content_type=JSON, headers=(negotiation.VARY, *encoding))
+
     async def _runbook(self, request: Request) -> Response:
         try:
             query = parse_qs(request.query, max_num_fields=10)
@@ -208,7 +231,7 @@ class App:
         )
 
     async def _collect(self, names: list[str]) -> Response:
-        # One at a time: this is the only page that is not made beforehand.
+        # One at a time: these pages are not made beforehand.
         async with self._collecting:
             text = await in_thread(lambda: self._feed.collect(names))
         if text is None:
@@ -220,6 +243,18 @@ class App:
 def _route(path: str) -> str:
     """The path under which the handler stands: all runbooks have one."""
     return runbooks.PATH if path.startswith(runbooks.PATH) else path
+
+
+def _wanted(query: str) -> Wanted | None:
+    """The thing that a query names; None where it names none."""
+    try:
+        given = {name: values[-1] for name, values in parse_qs(query, max_num_fields=10).items()}
+    except ValueError:
+        return None
+    if pid := given.get("pid", ""):
+        return Wanted(pid=int(pid)) if pid.isascii() and pid.isdecimal() and len(pid) <= _PID_DIGITS else None
+    server, session, agent, pane = (given.get(name, "") for name in ("server", "session", "agent", "pane"))
+    return Wanted(server=server, session=session, agent=agent, pane=pane) if server else None
 
 
 async def _wait(sample: SingleFlight[Published | None], patience: float) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from tmux_exporter.facts.detail import Wanted
 from tmux_exporter.facts.report import Report
 
 
@@ -62,6 +63,12 @@ class Feed(Protocol):
 
     def collect(self, names: Sequence[str]) -> bytes | None:
         """The families of these collectors in the text format; None if one of the names is unknown."""
+
+    def detail(self, wanted: Wanted) -> bytes | None:
+        """One thing of the last sample as JSON; None if it is not there. Blocks while a sample is taken."""
+
+    def history(self) -> bytes:
+        """The last hour as JSON compressed with gzip; nothing is kept before the first call."""
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` in the sampler's thread after each sample; the returned function ends that.

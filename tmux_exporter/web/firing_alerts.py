@@ -28,6 +28,7 @@ class FiringAlerts:
 
     def __init__(self, settings: WebSettings, *, start_time: float, clock: Clock) -> None:
         self.url = settings.prometheus_url
+        self._grafana = settings.grafana_url or None
         self._token_file = settings.prometheus_token_file
         self._query = _QUERY.format(start=start_time)
         self._clock = clock
@@ -44,7 +45,8 @@ class FiringAlerts:
         if now - self._asked_at >= KEPT_SECONDS:
             self._asked_at = now
             told = self._ask() if self.url else _NOTHING
-            document = {"version": 1, "prometheus": self.url or None, **told}
+            links = {"prometheus": self.url or None, "grafana": self._grafana}
+            document = {"version": 1, **links, **told}
             self._body = json.dumps(document, separators=(",", ":")).encode("ascii")
         return self._body
 

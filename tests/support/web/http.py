@@ -11,7 +11,9 @@ from functools import cached_property
 
 from tests.support.literals.report import example_report
 from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.commands.history import History
 from tmux_exporter.config import WebSettings
+from tmux_exporter.facts.detail import Wanted
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.report_json import render
 from tmux_exporter.web.server import WebServer
@@ -52,6 +54,9 @@ class FakeFeed:
     callbacks: list[Callable[[], None]] = field(default_factory=list)
     is_recent: bool = True
     noted: list[str] = field(default_factory=list)
+    detail_of_all: bytes | None = None
+    wanted: list[Wanted] = field(default_factory=list)
+    past: History = field(default_factory=History)
 
     def publish(self, *, text: bytes = TEXT, report: Report | None = None) -> Sample:
         """Take the next sample and tell the subscribers."""
@@ -91,6 +96,14 @@ class FakeFeed:
         if not set(names) <= set(known):
             return None
         return b"".join(known[name] for name in names)
+
+    def detail(self, wanted: Wanted) -> bytes | None:
+        self.wanted.append(wanted)
+        return self.detail_of_all
+
+    def history(self) -> bytes:
+        self.past.take(self.sample.report if self.sample else example_report())
+        return self.past.gzipped()
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         self.callbacks.append(callback)

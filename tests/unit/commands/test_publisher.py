@@ -1,4 +1,5 @@
 import gzip
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from tmux_exporter.base.runtime import ReleaseAfterBursts
 from tmux_exporter.commands import publisher as publishing
 from tmux_exporter.commands.publisher import PublishedSample, Publisher
 from tmux_exporter.config import Config, MetricsSettings, SamplingSettings, TmuxSettings
+from tmux_exporter.facts.detail import Detail, Wanted
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics import render
 from tmux_exporter.metrics.render import Pages, Renderer
@@ -42,6 +44,9 @@ class Sampler:
         if self.broken:
             raise ValueError("planted")
         return replace(example_report(), timestamp=float(self.taken))
+
+    def detail(self, wanted: Wanted) -> Detail | None:
+        return Detail(processes=(), left_out=0) if wanted.server == "default" else None
 
     def failed(self) -> Report:
         return replace(example_report(), samples={"failed": 1}, complete=False)
@@ -260,3 +265,25 @@ def test_each_sample_says_how_much_there_is_to_hold(
     assert wait_for(lambda: sizes, "the sample is counted") == [
         processes + len(report.panes) + len(report.leaks)
     ]
+
+
+def test_the_hour_is_kept_from_the_first_question_on(sampler: Sampler, publisher: Publisher) -> None:
+    publisher.start()
+    wait_for(publisher.current, "a sample")
+    assert publisher._history is None
+    first = json.loads(gzip.decompress(publisher.history()))
+    assert len(first["timestamps"]) == 1
+    sampler.taken = 100
+    publisher.fresh()
+    publisher.configure(SLOW)
+    wait_for(lambda: len(json.loads(gzip.decompress(publisher.history()))["timestamps"]) == 2, "a point")
+
+
+def test_a_detail_is_of_the_last_sample(publisher: Publisher) -> None:
+    assert publisher.detail(Wanted(server="default")) is None
+    publisher.start()
+    wait_for(publisher.current, "a sample")
+    told = publisher.detail(Wanted(server="default"))
+    assert told is not None
+    assert json.loads(told)["processes"] == []
+    assert publisher.detail(Wanted(server="other")) is None

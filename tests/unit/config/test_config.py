@@ -120,6 +120,7 @@ def test_every_setting_is_read() -> None:
             allowed_hosts=("exporter.example.org", "192.0.2.7"),
             prometheus_url="https://prometheus.example.org:9090/team",
             prometheus_token_file="/etc/tmux-exporter/token",
+            grafana_url="https://grafana.example.org",
         ),
         log=LogSettings(level=LogLevel.DEBUG, format=LogFormat.JSON),
     )

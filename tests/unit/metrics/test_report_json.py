@@ -5,12 +5,14 @@ import math
 from dataclasses import fields, replace
 from typing import Any
 
-from tests.support.literals.report import example_report, scheduler
+from tests.support.literals.detail import DETAIL
+from tests.support.literals.report import NOW, OBSERVER, example_report, scheduler
 from tmux_exporter.facts.ledgers import CpuSource
 from tmux_exporter.facts.process import MemorySource, Problem, ProcessId
+from tmux_exporter.facts.remediation import RemediatorReport
 from tmux_exporter.facts.report import Remembered, Sum, Usage
 from tmux_exporter.facts.schedulers import SchedulerState
-from tmux_exporter.metrics.report_json import render
+from tmux_exporter.metrics.report_json import render, render_detail
 
 SECRET = "token=hunter2 /home/somebody/project"
 
@@ -47,6 +49,33 @@ def test_tells_of_operations_and_whether_their_reports_come_here() -> None:
     assert (deploy["operation"], deploy["count"], deploy["seconds_total"]) == ("deploy", 5, 517.01)
     assert (deploy["in_flight"], deploy["retries_total"], deploy["errors"]["timeout"]) == (2, 2, 1)
     assert parsed(replace(example_report(), operations=None))["operations"] is None
+
+
+def test_tells_what_a_remediator_does() -> None:
+    report = example_report()
+    told = parsed(report)["remediator"]
+    assert (told["up"], told["mode"]) == (True, "observe")
+    assert [each["policy"] for each in told["policies"]] == [each.policy for each in OBSERVER.policies]
+    assert any(each["actions"] for each in told["policies"])
+    assert all(set(each["refusals"].values()) <= set(range(1, 10**6)) for each in told["policies"])
+    unreadable = replace(report, remediator=RemediatorReport(up=True, detail="hunter2"))
+    assert parsed(unreadable)["remediator"] == {"up": True}
+    assert parsed(replace(report, remediator=None))["remediator"] is None
+
+
+def test_a_detail_has_figures_names_and_closed_lists_only() -> None:
+    told = json.loads(render_detail(DETAIL, NOW))
+    assert (told["timestamp"], told["left_out"]) == (NOW, 0)
+    assert told["processes"][1] == {
+        "pid": 5009, "parent": 1, "name": "vite", "memory_bytes": 77 * 2**20, "cpu_seconds_total": 1.5,
+        "open_fds": 30, "threads": 4, "pane": "%0", "start_time_seconds": NOW - 300,
+        "evidence": "environment",
+    }  # fmt: skip
+    assert told["clues"] == [
+        {"source": "pane_text", "state": "working"},
+        {"source": "window_activity", "state": None},
+    ]
+    assert [each["pane"] for each in told["panes"]] == ["%0", "%1"]
 
 
 def test_tells_what_only_memory_knows() -> None:

@@ -17,6 +17,7 @@ from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.base.log import fields_of
 from tmux_exporter.commands.publisher import Publisher
 from tmux_exporter.config import Config, LimitSettings, SamplingSettings
+from tmux_exporter.facts.detail import Detail, Wanted
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue import BY_NAME, FAMILIES
 from tmux_exporter.metrics.catalogue.family import FamilyStatus
@@ -144,6 +145,9 @@ class Sampler:
         return example_report()
 
     failed = sample
+
+    def detail(self, wanted: Wanted) -> Detail | None:
+        """Nobody asks."""
 
     def configure(self, config: Config) -> None:
         """Nothing of it is used."""

@@ -292,7 +292,7 @@ def agent_trees(snapshot: Snapshot) -> Mapping[ProcessId, tuple[TreeProcess, ...
     """The living processes of each running agent, by its root, in the order of their pids."""
     return {
         agent.process: tuple(
-            _tree_process(process, snapshot)
+            tree_process(process, snapshot)
             for member in sorted(agent.members)
             if (process := snapshot.table.find(member)) is not None and process.alive
         )
@@ -300,7 +300,8 @@ def agent_trees(snapshot: Snapshot) -> Mapping[ProcessId, tuple[TreeProcess, ...
     }
 
 
-def _tree_process(process: Process, snapshot: Snapshot) -> TreeProcess:
+def tree_process(process: Process, snapshot: Snapshot) -> TreeProcess:
+    """The figures of one living process."""
     ticks = process.cpu_ticks + process.children_cpu_ticks
     known = process.open_fds is not None and process.max_fds
     return TreeProcess(

@@ -1,8 +1,13 @@
 // The live page: takes reports, fills the tables, and says how old what it shows is.
 
+import { DetailPane } from "./detail.js";
 import { follow } from "./feed.js";
 import { bytes, count, duration, percent, plural, until } from "./format.js";
+import { helpDialog, listen } from "./keys.js";
 import { NeedsList, inTrouble, isOtherLeak, isWaiting, needs } from "./needs.js";
+import { Notifier } from "./notify.js";
+import { Past } from "./past.js";
+import { kindOf } from "./places.js";
 import { Rates } from "./rates.js";
 import {
   SECTIONS,
@@ -19,6 +24,11 @@ const byId = (id) => document.getElementById(id);
 const rates = new Rates();
 const tables = SECTIONS.map((section) => [section, new Table(section)]);
 const needsList = new NeedsList();
+const past = new Past();
+const notifier = new Notifier(byId("notify"));
+const pane = new DetailPane(closePane);
+const help = helpDialog();
+document.body.append(pane.node, help);
 byId("first").append(needsList.node);
 byId("sections").append(...tables.map(([, table]) => table.node));
 
@@ -130,6 +140,8 @@ function counters({ servers, sessions, agents, leaks }) {
 function show(next) {
   report = next;
   rates.take(report.timestamp, counters(report));
+  past.take(report);
+  notifier.take(report);
   const nothing = report.servers.length === 0;
   byId("waiting").hidden = true;
   byId("empty").hidden = !nothing;
@@ -145,9 +157,10 @@ function show(next) {
   byId("notices").replaceChildren(
     ...wrong.map(({ kind, text }) => element("li", { className: kind, textContent: text })),
   );
-  const context = { now: now(), rates, several: report.servers.length > 1 };
+  const context = { now: now(), rates, past, alerts, several: report.servers.length > 1 };
   needsList.update(needs(report, now(), alerts), report.complete && report.servers.every((server) => server.up || server.ended));
   for (const [section, table] of tables) table.update(section.items(report), context);
+  pane.update(report, context);
   const every = `a sample every ${report.interval_seconds} s`;
   byId("sample").textContent = `${every}, the last took ${Math.round(report.duration_seconds * 1000)} ms`;
   const waiting = report.agents.filter(isWaiting).length;
@@ -165,16 +178,50 @@ byId("filter").addEventListener("input", (event) => {
   const text = event.target.value;
   filter(text);
   // What is filtered can be kept as a bookmark, and sent to somebody.
-  history.replaceState(null, "", text ? `?${new URLSearchParams({ filter: text })}` : location.pathname);
+  const query = text ? `?${new URLSearchParams({ filter: text })}` : location.pathname;
+  history.replaceState(null, "", `${query}${location.hash}`);
 });
 byId("filter").value = new URLSearchParams(location.search).get("filter") ?? "";
 filter(byId("filter").value);
-document.addEventListener("keydown", (event) => {
-  if (event.key === "/" && document.activeElement !== byId("filter") && !event.ctrlKey && !event.metaKey) {
-    event.preventDefault();
-    byId("filter").focus();
-  }
+
+// Opening and closing is going to an address: it can be kept, and the browser's way back closes.
+function showPane() {
+  if (kindOf(location.hash)) pane.open(location.hash);
+  else leavePane();
+}
+
+function leavePane() {
+  const place = pane.place;
+  pane.close();
+  if (place === null) return;
+  const link = [...byId("main").querySelectorAll("a[href]")].find((each) => each.getAttribute("href") === place);
+  link?.focus({ preventScroll: true });
+}
+
+function closePane() {
+  if (pane.place === null) return false;
+  history.pushState(null, "", `${location.pathname}${location.search}`);
+  leavePane();
+  return true;
+}
+
+window.addEventListener("hashchange", showPane);
+window.addEventListener("popstate", showPane);
+showPane();
+listen({
+  main: byId("main"),
+  filter: byId("filter"),
+  dialog: help,
+  copy: () => pane.node.querySelector(".step:not([hidden]) button")?.click(),
+  clear: () => {
+    byId("filter").value = "";
+    byId("filter").dispatchEvent(new Event("input"));
+    byId("filter").blur();
+  },
+  close: closePane,
 });
+byId("help-button").addEventListener("click", () => help.showModal());
+past.load().then(() => report && show(report));
 
 follow({
   state: (next) => {
@@ -196,6 +243,7 @@ async function askAlerts() {
     const answer = await fetch("api/v1/alerts", { cache: "no-store" });
     const told = answer.ok ? await answer.json() : { prometheus: null, alerts: null };
     alerts = told.alerts;
+    pane.boards(told.grafana ?? null);
     byId("prometheus").hidden = told.prometheus === null;
     if (told.prometheus !== null) byId("prometheus").href = `${told.prometheus}/alerts`;
   } catch {

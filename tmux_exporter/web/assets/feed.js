@@ -2,6 +2,7 @@
 
 const ASK_SECONDS = 5;
 const STREAM_AGAIN_SECONDS = 30;
+const HIDDEN_SECONDS = 30;
 
 // Calls state("live" | "asking" | "waiting" | "lost"), now(seconds of the server's clock), report(object).
 export function follow({ state, now, report }) {
@@ -59,7 +60,25 @@ export function follow({ state, now, report }) {
     }
   }
 
-  // A page that nobody sees holds no place and no connection.
-  document.addEventListener("visibilitychange", () => (document.hidden ? stop() : stream()));
+  async function glance() {
+    if (!document.hidden) return;
+    later(HIDDEN_SECONDS, glance);
+    try {
+      const answer = await fetch("api/v1/report", { cache: "no-store" });
+      if (answer.ok && document.hidden) report(await answer.json());
+    } catch {
+      // Who comes back to the page will see it.
+    }
+  }
+
+  // A page that nobody sees holds no place: it asks now and then, for its title and notifications.
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      stop();
+      later(HIDDEN_SECONDS, glance);
+    } else {
+      stream();
+    }
+  });
   if (!document.hidden) stream();
 }

@@ -1,6 +1,8 @@
 // What needs a person, the most urgent first: who, what, since when, and the next command.
 
+import { Command } from "./copy.js";
 import { bytes, duration, moment, plural, until } from "./format.js";
+import { agentPlace, leakPlace, schedulerPlace, sessionPlace } from "./places.js";
 import { element } from "./table.js";
 import { FATES, KINDS, REASONS, SOURCES, fateOf } from "./words.js";
 
@@ -67,6 +69,7 @@ function alertRow(alert, now, agents) {
     title: `since ${moment(since)}`,
     since,
     runbook: runbook(alert),
+    place: agent ? agentPlace(agent) : alert.session ? sessionPlace(alert) : "",
     step: agent?.pid ? `tmux-exporter explain ${agent.pid}` : alert.session ? "tmux-exporter top" : "tmux-exporter doctor",
   };
 }
@@ -89,6 +92,7 @@ function agentRow(agent, now) {
     what: `${why ?? "for a person"}, ${duration(Math.max(0, now - since))}`,
     title: `since ${moment(since)}; ${SOURCES[agent.state_source] ?? ""}`,
     since,
+    place: agentPlace(agent),
     step: agent.attach_command ?? `tmux-exporter explain ${agent.pid}`,
   };
 }
@@ -112,6 +116,7 @@ function schedulerRow(schedulers, now) {
     what: [named, rest, comes].filter(Boolean).join("; "),
     title: `pid ${schedulers.map((each) => each.pid).join(", ")}`,
     since: due,
+    place: schedulerPlace(first),
     step: one ? `tmux-exporter explain ${first.pid}` : "tmux-exporter schedulers",
   };
 }
@@ -134,6 +139,7 @@ function limitRows(name, item, pid) {
     what,
     title: "",
     since: null,
+    place: pid ? agentPlace(item) : sessionPlace(item),
     step: pid ? `tmux-exporter explain ${pid}` : `tmux-exporter top --sort ${pill === "memory" ? "memory" : "fds"}`,
   }));
 }
@@ -158,6 +164,7 @@ function leakRow(leaks, now) {
     what: `left behind; holds ${bytes(held)}, the oldest runs for ${duration(Math.max(0, now - since))}`,
     title: `pid ${leaks.map((leak) => leak.pid).join(", ")}`,
     since,
+    place: leakPlace(first),
     step: "tmux-exporter leaks",
   };
 }
@@ -205,40 +212,27 @@ function write(node, text) {
 class Need {
   constructor() {
     this.pill = element("span");
-    this.who = element("strong");
+    this.name = element("a");
+    this.who = element("strong", {}, this.name);
     this.where = element("span", { className: "note" });
     this.what = element("span", { className: "what" });
     this.runbook = element("a", { textContent: "runbook", hidden: true });
-    this.step = element("code");
-    this.button = element("button", { type: "button", textContent: "Copy" });
-    this.button.addEventListener("click", () => this.#copy());
-    const step = element("span", { className: "step" }, this.step, this.button);
-    this.node = element("li", {}, this.pill, this.who, this.where, this.what, this.runbook, step);
+    this.step = new Command();
+    this.node = element("li", {}, this.pill, this.who, this.where, this.what, this.runbook, this.step.node);
   }
 
   show(row) {
     this.pill.className = `pill ${row.kind}`;
     write(this.pill, row.pill);
-    write(this.who, row.who);
+    write(this.name, row.who);
+    if (row.place) this.name.setAttribute("href", row.place);
+    else this.name.removeAttribute("href");
     write(this.where, [row.where ? `in ${row.where}` : "", row.note ?? ""].filter(Boolean).join(", "));
     write(this.what, row.what);
     this.what.title = row.title;
     this.runbook.hidden = !row.runbook;
     if (row.runbook) this.runbook.href = row.runbook;
-    write(this.step, row.step);
-    this.step.title = row.step;
-    this.button.setAttribute("aria-label", `Copy the command for ${row.who}`);
-  }
-
-  // A page that is no secure context may not write to the clipboard: then the command is selected.
-  async #copy() {
-    try {
-      await navigator.clipboard.writeText(this.step.textContent);
-      write(this.button, "Copied");
-      setTimeout(() => write(this.button, "Copy"), 2000);
-    } catch {
-      getSelection().selectAllChildren(this.step);
-    }
+    this.step.show(row.step, row.who);
   }
 }
 

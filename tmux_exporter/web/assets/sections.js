@@ -3,6 +3,7 @@
 
 import { UNKNOWN, ago, bytes, count, duration, moment, percent, plural, until } from "./format.js";
 import { isOtherLeak } from "./needs.js";
+import { agentPlace, leakPlace, schedulerPlace, serverPlace, sessionPlace } from "./places.js";
 import { BADNESS, FATES, KINDS, REASONS, SOURCES, STATES, URGENCY, fateOf, reasonOf } from "./words.js";
 
 // The leaks of one owner and kind as one row: there may be hundreds.
@@ -74,6 +75,9 @@ const share = (rate) => ({
 });
 
 const cpu = (key) => share((item, { rates }) => rates.of(key(item)));
+
+// With a line of the last hour.
+const lined = (column) => ({ ...column, line: (known) => known[column.id] });
 
 const INCOMPLETE = 0.05;
 
@@ -153,12 +157,24 @@ const server = {
   show: (item) => ({ text: item.server || UNKNOWN, title: item.server }),
 };
 
+// Null where it cannot be told.
+const targetOf = ({ targets }) => (targets ?? []).filter((target) => target !== null).join(", ") || null;
+
+const sumOf = (counts) => Object.values(counts).reduce((sum, each) => sum + each, 0);
+const meanOf = (operation) => (operation.count ? operation.seconds_total / operation.count : null);
+const failuresOf = ({ errors }) => Object.entries(errors).filter(([, many]) => many);
+const failed = ({ errors }) => sumOf(errors);
+const refused = ({ refusals }) => sumOf(refusals);
+const acts = ({ actions }) =>
+  actions.map(({ action, outcome, count: many }) => `${action.replaceAll("_", " ")}: ${outcome} ${count(many)}`).join(", ");
+
 export const SECTIONS = [
   {
     id: "agents",
     title: "Agents",
     items: (report) => report.agents,
     key: agentKey,
+    place: agentPlace,
     search: (agent) => [
       agent.server,
       agent.session,
@@ -207,8 +223,8 @@ export const SECTIONS = [
           };
         },
       },
-      memory((agent) => agent.usage),
-      cpu(agentKey),
+      lined(memory((agent) => agent.usage)),
+      lined(cpu(agentKey)),
       fds,
       processes,
       {
@@ -240,6 +256,7 @@ export const SECTIONS = [
     title: "Sessions",
     items: (report) => report.sessions,
     key: sessionKey,
+    place: sessionPlace,
     search: (session) => {
       const attached = session.attached_clients ? "attached" : "detached";
       return [session.server, session.session, session.group, attached];
@@ -254,8 +271,8 @@ export const SECTIONS = [
         value: (session) => session.session,
         show: (session) => ({ text: session.session, title: session.session }),
       },
-      memory((session) => session.usage),
-      sessionCpu(cpu(sessionKey)),
+      lined(memory((session) => session.usage)),
+      lined(sessionCpu(cpu(sessionKey))),
       fds,
       processes,
       threads,
@@ -271,12 +288,14 @@ export const SECTIONS = [
     title: "Schedulers",
     items: (report) => report.schedulers,
     key: (scheduler) => `${scheduler.pid}`,
+    place: schedulerPlace,
     search: (scheduler) => [
       scheduler.server,
       scheduler.session,
       scheduler.state,
       `${scheduler.pid}`,
       fateOf(scheduler),
+      targetOf(scheduler) ?? "",
     ],
     sort: { by: "state", down: false },
     empty: "No scheduler is pending: no background shell sleeps and then sends keys to a pane.",
@@ -287,6 +306,12 @@ export const SECTIONS = [
         head: true,
         value: (scheduler) => scheduler.session || null,
         show: (scheduler) => ({ text: scheduler.session || "not known", title: scheduler.session }),
+      },
+      {
+        id: "target",
+        title: "Target",
+        value: targetOf,
+        show: (scheduler) => ({ text: targetOf(scheduler) ?? UNKNOWN, title: targetOf(scheduler) ?? "" }),
       },
       figure("due", "Due", (scheduler) => scheduler.due_timestamp_seconds, (scheduler, { now }) => ({
         text: until(scheduler.due_timestamp_seconds, now),
@@ -321,6 +346,7 @@ export const SECTIONS = [
     title: "Leaks by session and kind",
     items: leftovers,
     key: (group) => group.key,
+    place: ({ leaks }) => leakPlace(leaks[0]),
     search: (group) => [
       group.server,
       group.session,
@@ -370,6 +396,7 @@ export const SECTIONS = [
     title: "Servers",
     items: (report) => report.servers,
     key: serverKey,
+    place: serverPlace,
     search: (server) => [server.server, standing(server).text, server.reason ?? ""],
     sort: { by: "name", down: false },
     empty: "No tmux server.",
@@ -409,6 +436,71 @@ export const SECTIONS = [
         show: (server) => ({ text: server.version ?? UNKNOWN }),
       },
       when("started", "Started", (server) => server.start_time_seconds),
+    ],
+  },
+  {
+    id: "operations",
+    title: "Operations",
+    optional: true,
+    items: (report) => (report.operations ?? []).filter((each) => each.count || each.in_flight),
+    key: (operation) => operation.operation,
+    search: (operation) => [operation.operation, ...failuresOf(operation).map(([reason]) => reason)],
+    sort: { by: "count", down: true },
+    empty: "No operation was reported.",
+    columns: [
+      {
+        id: "operation",
+        title: "Operation",
+        head: true,
+        value: (operation) => operation.operation,
+        show: (operation) => ({ text: operation.operation, title: operation.operation }),
+      },
+      figure("count", "Done", (operation) => operation.count),
+      figure("flight", "Under way", (operation) => operation.in_flight),
+      figure("mean", "On average", meanOf, (operation) => ({
+        text: meanOf(operation) === null ? UNKNOWN : `${meanOf(operation).toPrecision(2)} s`,
+      })),
+      figure("failed", "Failed", failed, (operation) => ({
+        text: count(failed(operation)),
+        mark: failed(operation) ? "warn" : "",
+        title: failuresOf(operation)
+          .map(([reason, many]) => `${many} ${reason}`)
+          .join(", "),
+      })),
+      figure("retries", "Retries", (operation) => operation.retries_total),
+    ],
+  },
+  {
+    id: "remediator",
+    title: "Remediator",
+    optional: true,
+    items: (report) => report.remediator?.policies ?? [],
+    key: (policy) => policy.policy,
+    search: (policy) => [policy.policy, acts(policy)],
+    sort: { by: "matches", down: true },
+    empty: "No remediator has run.",
+    columns: [
+      {
+        id: "policy",
+        title: "Policy",
+        head: true,
+        value: (policy) => policy.policy,
+        show: (policy) => ({ text: policy.policy, title: `tmux-remediator policies` }),
+      },
+      figure("matches", "Match now", (policy) => policy.matches),
+      {
+        id: "acts",
+        title: "Did, or would do",
+        value: acts,
+        show: (policy) => ({ text: acts(policy) || "nothing yet", title: acts(policy) }),
+      },
+      figure("refused", "Left alone", refused, (policy) => ({
+        text: count(refused(policy)),
+        title: Object.entries(policy.refusals)
+          .map(([why, many]) => `${many} ${why.replaceAll("_", " ")}`)
+          .join(", "),
+      })),
+      figure("leases", "Throttled now", (policy) => policy.leases),
     ],
   },
 ];

@@ -2,6 +2,9 @@
 // Rows and cells are kept from report to report and only their text changes, so that what somebody has
 // selected or scrolled to stays. All text goes through textContent.
 
+import { UNKNOWN } from "./format.js";
+import { coarse, enough, largest, path, svg } from "./past.js";
+
 export function element(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
@@ -27,14 +30,25 @@ function kind(column) {
   return `${column.number ? "number" : "words"} of-${column.id}`;
 }
 
+const YIELDS = ["started", "threads", "history", "activity", "processes", "clients", "windows", "helpers", "pane", "fds"];
+const STAYS = ["state", "memory", "cpu"];
+const LINE = { width: 44, height: 14 };
+
 class Cell {
-  constructor(column) {
-    this.main = element("span");
+  constructor(column, linked) {
+    this.main = element(linked ? "a" : "span", { className: "main" });
     this.note = element("span", { className: "note" });
     this.bar = element("span", { hidden: true }, element("span"));
     // Figures stay at the right edge, one below the other; what belongs to them stands before them.
     const parts = column.number ? [this.note, this.bar, this.main] : [this.main, this.note];
+    if (column.line) {
+      const box = `0 -1 ${LINE.width} ${LINE.height + 2}`;
+      this.line = svg("path", { d: "" });
+      this.chart = svg("svg", { class: "line", viewBox: box, "aria-hidden": "true", hidden: "" }, this.line);
+      parts.splice(1, 0, this.chart);
+    }
     this.node = element(column.head ? "th" : "td", { className: kind(column) }, ...parts);
+    this.node.dataset.title = column.title;
     if (column.head) this.node.scope = "row";
   }
 
@@ -45,16 +59,39 @@ class Cell {
     this.note.hidden = note === "";
     this.main.className = pill ? `pill ${pill}` : `main ${mark}`;
     this.node.title = title;
+    this.node.classList.toggle("none", text === "" || text === UNKNOWN);
     this.bar.hidden = bar === null;
     this.bar.className = `bar ${mark}`;
     this.bar.firstChild.style.width = `${Math.round(Math.min(1, bar ?? 0) * 100)}%`;
   }
+
+  // The last hour of what the cell tells, in place of the bar.
+  draw(past, item, values) {
+    const known = past?.of(item);
+    const points = known ? values(known) : [];
+    const drawn = enough(points);
+    this.chart.toggleAttribute("hidden", !drawn);
+    if (drawn) this.bar.hidden = true;
+    if (!drawn || this.drawn === past.version) return;
+    this.drawn = past.version;
+    const few = coarse(known.times, points, LINE.width / 2);
+    this.line.setAttribute("d", path(few.times, few.values, { ...LINE, most: largest(few.values) }));
+  }
 }
 
 class Row {
-  constructor(columns) {
-    this.cells = columns.map((column) => new Cell(column));
+  constructor(columns, linked) {
+    this.cells = columns.map((column) => new Cell(column, linked && column.head));
     this.node = element("tr", {}, ...this.cells.map((cell) => cell.node));
+    this.link = linked ? this.cells[columns.findIndex((column) => column.head)].main : null;
+    this.node.addEventListener("click", (event) => {
+      const chosen = getSelection().toString();
+      if (this.link && !chosen && !event.target.closest("a, button")) this.link.click();
+    });
+  }
+
+  open(place) {
+    if (this.link?.getAttribute("href") !== place) this.link?.setAttribute("href", place);
   }
 }
 
@@ -65,6 +102,7 @@ export class Table {
   #context = null;
   #words = [];
   #sort;
+  #yielded = new Set();
 
   constructor(section) {
     this.#section = section;
@@ -81,6 +119,9 @@ export class Table {
     );
     this.scroll = element("div", { className: "scroll" }, this.table);
     this.nothing = element("p", { className: "nothing" });
+    new ResizeObserver(([{ contentRect }]) => {
+      if (Math.round(contentRect.width) !== this.width) this.#fit();
+    }).observe(this.scroll);
     const heading = element("h2", { id: `${section.id}-title`, textContent: section.title });
     this.node = element(
       "section",
@@ -129,12 +170,13 @@ export class Table {
   }
 
   #draw() {
-    const { columns, key, empty } = this.#section;
+    const { columns, key, empty, place: placeOf } = this.#section;
     const shown = this.#sorted(this.#items.filter((item) => this.#matches(item)));
     const total = this.#items.length;
     write(this.count, shown.length === total ? `${total}` : `${shown.length} of ${total}`);
     write(this.nothing, total === 0 ? empty : "Nothing here matches the filter.");
     this.nothing.hidden = shown.length > 0;
+    this.node.hidden = Boolean(this.#section.optional) && total === 0;
     this.scroll.hidden = shown.length === 0;
     columns.forEach((column, index) => {
       const sorted = column.id === this.#sort.by ? (this.#sort.down ? "descending" : "ascending") : "none";
@@ -147,17 +189,47 @@ export class Table {
     }
     const kept = new Map();
     shown.forEach((item, place) => {
-      const row = this.#rows.get(key(item)) ?? new Row(columns);
+      const row = this.#rows.get(key(item)) ?? new Row(columns, Boolean(placeOf));
       kept.set(key(item), row);
+      if (placeOf) row.open(placeOf(item));
       columns.forEach((column, index) => {
         const cell = column.show(item, this.#context);
         const value = column.value(item, this.#context);
         if (column.bar && value !== null) cell.bar = value / (largest.get(column) || 1);
         row.cells[index].show(cell);
+        if (column.line) row.cells[index].draw(this.#context.past, item, column.line);
       });
       if (this.body.children[place] !== row.node) this.body.insertBefore(row.node, this.body.children[place] ?? null);
     });
     for (const [name, row] of this.#rows) if (!kept.has(name)) row.node.remove();
+    const changed = kept.size !== this.#rows.size || this.drawn !== (this.#context?.past.version > 1);
+    this.drawn = this.#context?.past.version > 1;
     this.#rows = kept;
+    if (changed) this.#fit();
+  }
+
+  // Where not all columns have room, those that matter least yield, one after the other.
+  #fit() {
+    const { columns } = this.#section;
+    const ids = columns.map((column) => column.id);
+    const last = columns.filter((column) => !column.head && !STAYS.includes(column.id)).map((column) => column.id);
+    this.width = this.scroll.clientWidth;
+    if (!this.width) return;
+    this.#yielded.clear();
+    const order = [...YIELDS.filter((id) => ids.includes(id)), ...last.reverse()];
+    this.#yield();
+    for (const id of order) {
+      if (this.scroll.scrollWidth <= this.scroll.clientWidth) return;
+      this.#yielded.add(id);
+      this.#yield();
+    }
+  }
+
+  #yield() {
+    this.#section.columns.forEach(({ id }, index) => {
+      const away = this.#yielded.has(id);
+      if (this.headers[index].hidden !== away) this.headers[index].hidden = away;
+      for (const { cells } of this.#rows.values()) if (cells[index].node.hidden !== away) cells[index].node.hidden = away;
+    });
   }
 }

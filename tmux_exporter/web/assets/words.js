@@ -70,6 +70,20 @@ export const SOURCES = {
   none: "no source",
 };
 
+// What ties a process to its pane or server, the surest first.
+export const EVIDENCE = {
+  tree: "started below it",
+  kernel_session: "in its kernel session",
+  tty: "on its terminal",
+  cgroup: "in its cgroup",
+  environment: "by its environment",
+  agent_marker: "by an agent's marker",
+  folder: "by its folder",
+  memory: "seen there before",
+  lineage: "by fork events",
+  none: "nothing",
+};
+
 // What it waits for.
 export const REASONS = {
   permission: "for a permission",
