@@ -111,8 +111,8 @@ ALERTS = (
         "TmuxAgentRecoverySlow",
         "agent_recovery",
         """
-        sum by (job, instance, server) (increase(tmux_agent_recovery_seconds_sum{}[$within]))
-        / (sum by (job, instance, server) (increase(tmux_agent_recovery_seconds_count{}[$within])) > 0)
+        increase(tmux_agent_recovery_seconds_sum{}[$within])
+        / (increase(tmux_agent_recovery_seconds_count{}[$within]) > 0)
         > $seconds
         """,
         "Agents are down for long before they are up again.",

@@ -1,7 +1,7 @@
 """Alerts about the exporter itself: reachable, sampling, seeing everything."""
 
 from tmux_exporter.alerting.base.alert import Alert, kept
-from tmux_exporter.alerting.base.scope import Rule, Scope
+from tmux_exporter.alerting.base.scope import Rule, Scope, quoted
 from tmux_exporter.alerting.recording.hosts import CLOCK_BEHIND
 
 
@@ -34,9 +34,12 @@ ALERTS = (
         # Without any target there is no `up` that could be 0.
         f"up{{{ALWAYS_ON}}} == 0 or absent(up{{}})",
         "The exporter cannot be scraped.",
-        "{{ with $labels.instance }}Prometheus gets nothing from {{ . }}"
-        "{{ else }}Prometheus knows no target{{ end }} of job {{ $labels.job }}: nobody sees what the "
-        "sessions and agents there do, and no other alert about them can fire.",
+        lambda scope: (
+            "{{ with $labels.instance }}Prometheus gets nothing from {{ . }}"
+            "{{ else }}Prometheus knows no target{{ end }} of job "
+            f"{{{{ or $labels.job {quoted(scope.job)} }}}}: nobody sees what the sessions and agents there "
+            "do, and no other alert about them can fire."
+        ),
     ),
     Alert(
         "TmuxExporterAway",
@@ -87,8 +90,8 @@ ALERTS = (
         "TmuxSamplesPartial",
         "samples_partial",
         """
-        sum by (job, instance) (rate(tmux_exporter_samples_total{result!="complete"}[$over]))
-        / sum by (job, instance) (rate(tmux_exporter_samples_total{}[$over]))
+        sum without (result) (rate(tmux_exporter_samples_total{result!="complete"}[$over]))
+        / sum without (result) (rate(tmux_exporter_samples_total{}[$over]))
         > $ratio
         """,
         "The exporter cannot see everything.",
@@ -103,7 +106,7 @@ ALERTS = (
         (
           increase(tmux_exporter_samples_total{result="failed"}[$over]) > 0
           unless on (job, instance)
-            sum by (job, instance) (increase(tmux_exporter_samples_total{result!="failed"}[$over])) > 0
+            sum without (result) (increase(tmux_exporter_samples_total{result!="failed"}[$over])) > 0
         )
         or (
           increase(tmux_exporter_samples_total{result="partial"}[$over]) > 0

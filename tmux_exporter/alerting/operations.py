@@ -39,8 +39,8 @@ ALERTS = (
     Alert(
         "TmuxThroughputLow",
         "throughput",
-        f"60 * sum by (job, instance) ({RATE}{{}}) < $per_minute\n"
-        "and sum by (job, instance) (avg_over_time(tmux_operations_in_flight{}[$over])) > $in_flight",
+        f"60 * sum without (operation) ({RATE}{{}}) < $per_minute\n"
+        "and sum without (operation) (avg_over_time(tmux_operations_in_flight{}[$over])) > $in_flight",
         "Fewer operations are finished than are asked for.",
         "On {{ $labels.instance }} {{ $value | humanize }} operations a minute are finished while more are "
         "under way than there would be at the promised throughput and time.",
@@ -48,7 +48,7 @@ ALERTS = (
     Alert(
         "TmuxOperationsLost",
         "operations_lost",
-        "sum by (job, instance) (increase(tmux_exporter_operations_lost_total{}[$within]))\n> $more_than",
+        "sum without (reason) (increase(tmux_exporter_operations_lost_total{}[$within]))\n> $more_than",
         "Reports of operations are lost.",
         "{{ $labels.instance }} has lost about {{ $value | humanize }} reports of operations within the "
         "hour; figures about operations are that much too small.",

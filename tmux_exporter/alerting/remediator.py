@@ -5,7 +5,7 @@ from tmux_exporter.alerting.base.alert import Alert, kept
 _POLICY = "policy {{ $labels.policy }} of the remediator on {{ $labels.instance }}"
 # What the remediator has done to something within the time of the table; to warn is not to act.
 _DONE = (
-    "sum by (job, instance, policy) (\n"
+    "sum without (action, outcome) (\n"
     '  increase(tmux_remediator_actions_total{action!="warn", outcome="done"}[$within])\n'
     ") > 0"
 )
@@ -62,7 +62,7 @@ ALERTS = (
         "TmuxRemediatorHoldsLong",
         "remediator_holds_long",
         # Between two leases of the same thing some minutes pass; a new remediator has held nothing before.
-        "max by (job, instance, policy) (\n"
+        "max without (means) (\n"
         "  quantile_over_time(0.25, tmux_remediator_leases{}[$within]) > 0\n"
         "  and "
         + kept("tmux_remediator_leases{}", indent=2)

@@ -28,7 +28,7 @@ ALERTS = (
     Alert(
         "TmuxServerEnded",
         "server_ended",
-        "count by (job, instance, server) (last_over_time(tmux_agent_processes{}[$agents_within]))\n"
+        "count without (session, agent) (last_over_time(tmux_agent_processes{}[$agents_within]))\n"
         f"and on (job, instance, server) ({_SILENT} unless {_LIVES})",
         "A tmux server ended while agents were in it.",
         "The tmux server {{ $labels.server }} on {{ $labels.instance }} has ended, and with it "

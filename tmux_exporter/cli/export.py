@@ -59,7 +59,16 @@ def _kind(short_help: str) -> Callable[[Make], click.Command]:
 
 
 @_kind("Alerts and recorded series for Prometheus, Mimir, the operator.")
-@click.option("--job", default="tmux", show_default=True, help="The job_name of your scrape configuration.")
+@click.option(
+    "--job", default="tmux", show_default=True, help="The job_name of your scrape configuration, or a regex."
+)
+@click.option(
+    "--engine",
+    type=click.Choice(("any", "prometheus-2.42")),
+    default="any",
+    show_default=True,
+    help="What evaluates them: with keep_firing_for beside, which Prometheus from 2.42 on reads, or without.",
+)
 @click.option(
     "--runbook-url",
     "runbooks",
@@ -69,7 +78,7 @@ def _kind(short_help: str) -> Callable[[Make], click.Command]:
 @click.option(
     "--label", "labels", metavar="NAME=VALUE", multiple=True, help="For every alert; may be given again."
 )
-def rules(job: str, runbooks: str | None, labels: tuple[str, ...]) -> Mapping[str, str]:
+def rules(job: str, engine: str, runbooks: str | None, labels: tuple[str, ...]) -> Mapping[str, str]:
     """Write the rules: alerting/ and recording/ for Prometheus and vmalert, other/ for operator and Mimir.
 
     Prometheus takes `*` only as the last part of a path, so it needs two lines.
@@ -77,11 +86,12 @@ def rules(job: str, runbooks: str | None, labels: tuple[str, ...]) -> Mapping[st
     \b
     Example:
       tmux-exporter export rules --out /etc/prometheus/tmux --job agents --label team=platform
+      tmux-exporter export rules --out /etc/prometheus/tmux --job 'tmux|agents' --engine prometheus-2.42
       # rule_files: [/etc/prometheus/tmux/recording/*.yml, /etc/prometheus/tmux/alerting/*.yml]
     """
     from tmux_exporter.commands import export as making
 
-    return making.rules(job=job, runbooks=runbooks, labels=labels)
+    return making.rules(job=job, engine=engine, runbooks=runbooks, labels=labels)
 
 
 def _service(receiver: str, what: str) -> Callable[[Any], Any]:

@@ -24,6 +24,9 @@ from tmux_exporter.base.shipped_files import shipped
 
 _URL = re.compile(r"(?:https?|file)://[^\s\"\\{}<>]+")
 _OWN_MACHINE = re.compile(r"\w+://(?:[^/]*@)?(?:127\.|localhost\b|\[::1\]|0\.0\.0\.0)")
+ANY = "any"
+ENGINES = (ANY, "prometheus-2.42")
+"""What evaluates the rules: anything that reads rules of Prometheus, or Prometheus from 2.42 on."""
 _LABEL = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 _OUR_LABELS = {*SAME_THING, "severity", "priority", "threshold"}
 _NO_BOARDS = '{{ $boards := "" }}'
@@ -50,18 +53,25 @@ class WrittenFile:
     status: FileStatus
 
 
-def rules(*, job: str, runbooks: str | None, labels: Iterable[str]) -> dict[str, str]:
+def rules(*, job: str, runbooks: str | None, labels: Iterable[str], engine: str = ANY) -> dict[str, str]:
     """Rules for Prometheus, a file for each subject, and all of them in one for other programs.
 
     `labels` are `name=value`, for every alert. Raises UsageError.
     """
     if not job:
         raise UsageError("--job is empty; give the job_name of your scrape configuration, such as --job tmux")
+    try:
+        re.compile(job)
+    except re.error as error:
+        raise UsageError(
+            f"--job {job}: this is no regular expression ({error}); give one such as --job 'tmux|agents'"
+        ) from error
     scope = Scope(
         thresholds=thresholds.load(),
         job=job,
         runbooks=RUNBOOKS if runbooks is None else _url("--runbook-url", runbooks),
         labels=dict(_label(each) for each in labels),
+        keep_firing=engine != ANY,
     )
     others = files.rules_for_others(scope)
     return files.rules(scope) | {f"other/{name}": text for name, text in others.items()}

@@ -25,6 +25,25 @@ GROUPS = [str(group["name"]) for group in rule_file(Scope(thresholds=load()))["g
 """In the order in which they are to be evaluated: what is recorded before what reads it."""
 
 
+class _AsPromtool(yaml.CSafeLoader):
+    """Reads `0x40` as promtool does: forty times a 0, not 64."""
+
+
+_AsPromtool.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:int"]
+    for first, found in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+_AsPromtool.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"[-+]?(0|[1-9][0-9]*)$"), list("-+0123456789")
+)
+
+
+def suite_of(path: Path) -> dict[str, Any]:
+    """A file of tests, to be written as JSON."""
+    found: dict[str, Any] = yaml.load(path.read_text(), _AsPromtool)
+    return found
+
+
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 
@@ -68,7 +87,7 @@ def survivors(folder: Path, mutants: Mapping[str, Mapping[str, Any]]) -> set[str
 @cache
 def _suites() -> list[tuple[Path, dict[str, Any]]]:
     small_first = sorted(TESTS, key=lambda path: path.stat().st_size)
-    return [(path, yaml.load(path.read_text(), yaml.CSafeLoader)) for path in small_first]
+    return [(path, suite_of(path)) for path in small_first]
 
 
 def _passed(files: list[Path]) -> set[Path]:

@@ -38,10 +38,17 @@ class Alert:
             "alert": self.name,
             "expr": scope.promql(_made(self.expr, scope), table=self.table, level=level),
             "for": duration(hold, scope.time_scale),
+            **self._keeps(scope),
             "labels": labels | ({"threshold": level} if level else {}) | dict(scope.labels),
             "annotations": scope.annotations(self.name, self.summary, _made(self.description, scope))
             | text.annotations(scope, self.table, level, hold),
         }
+
+    def _keeps(self, scope: Scope) -> Rule:
+        # Where it fired on, all else of its instance would be inhibited on.
+        if not scope.keep_firing or self.table in ("exporter_down", "exporter_away"):
+            return {}
+        return {"keep_firing_for": scope.promql("$lost_scrapes.over")}
 
 
 def _made(text: Made, scope: Scope) -> str:

@@ -29,6 +29,7 @@ SIZE = "{{ $value | humanize1024 }}B"
 
 # The brace of a selector, or `$key`, `$table.key`, `$key*3`.
 _PLACES = re.compile(r"\{(?P<end>\}?)|\$(?:(?P<table>\w+)\.)?(?P<key>\w+)(?:\*(?P<times>\d+))?")
+_REGULAR = re.compile(r"[|*+?()\[\]^$\\]")
 _UNITS = (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1))
 
 
@@ -54,7 +55,8 @@ def quoted(text: str) -> str:
 class Scope:
     """For which targets and receivers rules are made.
 
-    `job` is the value of the label `job` that the exporter's targets have in Prometheus. All durations are
+    `job` is the value of the label `job` that the exporter's targets have in Prometheus, or a regular
+    expression of several. All durations are
     multiplied by `time_scale`: 1 for people, less for tests. `runbooks` is put before `/<AlertName>.md`. Each
     alert has `labels` besides its own.
     """
@@ -64,6 +66,13 @@ class Scope:
     job: str = "tmux"
     runbooks: str = RUNBOOKS
     labels: Mapping[str, str] = field(default_factory=dict)
+    keep_firing: bool = False
+    """Whether alerts fire on for the time of lost scrapes (Prometheus from 2.42 on)."""
+
+    @property
+    def several(self) -> bool:
+        """Whether `job` is a regular expression; a dot alone makes none."""
+        return bool(_REGULAR.search(self.job))
 
     def promql(self, text: str, *, table: str = "", level: str = "") -> str:
         """PromQL with the job in each selector and the numbers of the thresholds.
@@ -71,7 +80,7 @@ class Scope:
         `up{}` becomes `up{job="tmux"}`. `$seconds` is a number, or a scaled duration, of `table`, `$cpu.over`
         of another table, `$window*3` three times the duration, `$level` the number of the level.
         """
-        job = f"job={quoted(self.job)}"
+        job = f"job{'=~' if self.several else '='}{quoted(self.job)}"
 
         def fill(found: re.Match[str]) -> str:
             key = found["key"]

@@ -23,7 +23,7 @@ _LIMITED = ("pids", "user_pids", "cgroup_pids", "ptys", "inotify_instances")
 def rules(scope: Scope) -> tuple[Rule, ...]:
     """The recorded series of this subject."""
     every, rest = (
-        f"sum by (job, instance) (rate(tmux_host_cpu_seconds_total{{{modes}}}[$host_cpu.over]))"
+        f"sum without (mode) (rate(tmux_host_cpu_seconds_total{{{modes}}}[$host_cpu.over]))"
         for modes in ("", 'mode=~"idle|iowait|steal"')
     )
     return (

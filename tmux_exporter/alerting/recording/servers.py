@@ -9,27 +9,26 @@ COMMAND_ERRORS = "server:tmux_command_errors:ratio_rate5m"
 LEAKED_PROCESSES = "server:tmux_leaked_processes:sum"
 LEAKED_MEMORY = "server:tmux_leaked_memory_bytes:sum"
 
-_BY = "job, instance, server"
-
 
 def rules(scope: Scope) -> tuple[Rule, ...]:
     """The recorded series of this subject."""
     spent, asked = (
-        f"sum by ({_BY}) (rate(tmux_server_query_duration_seconds_{what}{{}}[$server_slow.over]))"
-        for what in ("sum", "count")
+        f"rate(tmux_server_query_duration_seconds_{what}{{}}[$server_slow.over])" for what in ("sum", "count")
     )
     failed, ran = (
-        f"sum by ({_BY}) (rate(tmux_command_{what}{{}}[$command_errors.over]))"
+        f"sum without (command) (rate(tmux_command_{what}{{}}[$command_errors.over]))"
         for what in ("errors_total", "duration_seconds_count")
     )
-    leaked = f"sum by ({_BY}) (tmux_leaked_processes{{}})"
+    leaked, held = (
+        f"sum without (session, kind) (tmux_leaked_{what}{{}})" for what in ("processes", "memory_bytes")
+    )
     return (
         scope.record(FDS_OF_LIMIT, "tmux_server_open_fds{} / (tmux_server_max_fds{} > 0)"),
         scope.record(QUERY_MEAN, f"{spent}\n/ ({asked} > 0)"),
         scope.record(COMMAND_ERRORS, f"{failed}\n/ ({ran} > 0)"),
         scope.record(LEAKED_PROCESSES, leaked),
         # Without leaks there is no series of their memory.
-        scope.record(LEAKED_MEMORY, f"sum by ({_BY}) (tmux_leaked_memory_bytes{{}})\nor {leaked} == 0"),
+        scope.record(LEAKED_MEMORY, f"{held}\nor {leaked} == 0"),
         record_floor(scope, LEAKED_PROCESSES, "server"),
         record_floor(scope, "tmux_server_history_bytes", "server"),
     )

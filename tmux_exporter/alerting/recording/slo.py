@@ -35,7 +35,7 @@ BURNS = ("slo_burn_page", "slo_burn_hours", "slo_burn_day", "slo_burn_days")
 """Tables of the thresholds, quickest first: both windows, and by how much the budget burns too fast."""
 
 _DAY = 86_400
-_BY = "job, instance"
+_AGENT = "server, session, agent"
 
 
 def errors(scope: Scope, table: str, key: str) -> str:
@@ -49,7 +49,9 @@ def rules(scope: Scope) -> tuple[Rule, ...]:
     """The recorded series of this subject."""
     return (
         *(
-            scope.record(OBJECTIVE, f"vector($slo_{name}.objective)", job=scope.job, slo=name)
+            scope.record(OBJECTIVE, f"$slo_{name}.objective + 0 * group by (job) (up{{}})", slo=name)
+            if scope.several
+            else scope.record(OBJECTIVE, f"vector($slo_{name}.objective)", job=scope.job, slo=name)
             for name in NAMES
         ),
         *(rule for name in NAMES for rule in _events(scope, name)),
@@ -78,16 +80,17 @@ def _events(scope: Scope, name: str) -> tuple[Rule, ...]:
     every, bad = {
         "availability": _agents,
         "errors": lambda: (
-            _rate("tmux_operation_duration_seconds_count"),
-            _rate("tmux_operation_errors_total"),
+            _rate("tmux_operation_duration_seconds_count", "operation"),
+            _rate("tmux_operation_errors_total", "operation, reason"),
         ),
         "latency": lambda: _longer(
             "tmux_operation_duration_seconds",
             "$slo_latency.seconds",
+            "operation",
             f"\n  operation=~{quoted('|'.join(QUICK))}",
         ),
         "throughput": _piled_up,
-        "recovery": lambda: _longer("tmux_agent_recovery_seconds", "$agent_recovery.seconds"),
+        "recovery": lambda: _longer("tmux_agent_recovery_seconds", "$agent_recovery.seconds", "server"),
         "exporter": _scrapes,
         "samples": _samples,
     }[name]()
@@ -97,11 +100,11 @@ def _events(scope: Scope, name: str) -> tuple[Rule, ...]:
 def _agents() -> tuple[str, str]:
     on = "on (job, instance, server)"
     every = f'{EVENTS}{{slo="availability"}}'
-    good = f"count by ({_BY}) (\n  tmux_agent_up{{}} == 1 and {on} tmux_up{{}} == 1\n)"
+    good = f"count without ({_AGENT}) (\n  tmux_agent_up{{}} == 1 and {on} tmux_up{{}} == 1\n)"
     return (
         # Who was quit is not missing; who was declared, or has crashed, is.
         f"""
-        count by ({_BY}) (
+        count without ({_AGENT}) (
           tmux_agent_up{{}} == 1
           or tmux_agent_declared{{}}
           or tmux_agent_crashed{{}}
@@ -120,37 +123,39 @@ def _agents() -> tuple[str, str]:
 
 def _piled_up() -> tuple[str, str]:
     waiting = "tmux_operations_in_flight{}"
-    demand = f"sum by ({_BY}) (avg_over_time({waiting}[$slo.over])) > bool $throughput.in_flight"
+    of_all = "sum without (operation)"
+    demand = f"{of_all} (avg_over_time({waiting}[$slo.over])) > bool $throughput.in_flight"
     # The rate of a counter that does not exist for the whole window is too low.
-    known = f"and sum by ({_BY}) ({waiting})\n  and sum by ({_BY}) ({waiting} offset $slo.over)"
-    done = f"60 * {_rate('tmux_operation_duration_seconds_count')}"
+    known = f"and {of_all} ({waiting})\n  and {of_all} ({waiting} offset $slo.over)"
+    done = f"60 * {_rate('tmux_operation_duration_seconds_count', 'operation')}"
     # In minutes, as what is promised is: 30 of them weigh as much as 30 operations.
     every = f"(\n  {demand}\n  {known}\n) / 60"
     return every, f"{every}\n* ({done} < bool $throughput.per_minute)"
 
 
-def _longer(histogram: str, seconds: str, matcher: str = "") -> tuple[str, str]:
+def _longer(histogram: str, seconds: str, of: str, matcher: str = "") -> tuple[str, str]:
     """All that a histogram has counted, and what took longer than one of its bounds."""
-    every = _rate(f"{histogram}_count", matcher)
+    every = _rate(f"{histogram}_count", of, matcher)
     # Prometheus 3 may write the bound 2.0 where 2 was scraped, and the other way round.
     bound = f'le=~"{seconds}(\\\\.0)?"'
-    bucket = _rate(f"{histogram}_bucket", ", ".join(filter(None, (matcher, bound))))
+    bucket = _rate(f"{histogram}_bucket", f"{of}, le", ", ".join(filter(None, (matcher, bound))))
     return every, f"{every}\n- {bucket}"
 
 
 def _scrapes() -> tuple[str, str]:
     # A host that may sleep has promised nothing.
     up = 'up{always_on="yes"}'
-    return f"count by ({_BY}) ({up})", f"count by ({_BY}) ({up}) - sum by ({_BY}) ({up})"
+    return f"1 + 0 * {up}", f"1 - {up}"
 
 
 def _samples() -> tuple[str, str]:
     name = "tmux_exporter_samples_total"
-    return _rate(name), _rate(name, 'result!="complete"')
+    return _rate(name, "result"), _rate(name, "result", 'result!="complete"')
 
 
-def _rate(name: str, matcher: str = "") -> str:
-    return f"sum by ({_BY}) (rate({name}{{{matcher}}}[$slo.over]))"
+def _rate(name: str, of: str, matcher: str = "") -> str:
+    """Of all that it has of these labels; those of its target stay."""
+    return f"sum without ({of}) (rate({name}{{{matcher}}}[$slo.over]))"
 
 
 def _ratio(scope: Scope, table: str, key: str) -> Rule:
