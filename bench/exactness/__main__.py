@@ -42,11 +42,12 @@ def _measure(way: Way, arguments: argparse.Namespace) -> None:
     result: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     place = f"{arguments.place}, {'an ordinary user' if arguments.user else 'root'}"
     here = result.setdefault(place, {})
-    here |= {"world": _world() | {"work": arguments.work, "settings": arguments.settings}}
     only = arguments.only.split(",") if arguments.only else ()
+    if not only or "world" not in here:
+        here["world"] = _world() | {"work": arguments.work, "settings": arguments.settings}
     with tempfile.TemporaryDirectory(prefix="exactness-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
-        here[way.name] = exactness(
+        found = exactness(
             Path(folder) / way.name,
             way,
             user=arguments.user,
@@ -54,6 +55,9 @@ def _measure(way: Way, arguments: argparse.Namespace) -> None:
             settings=arguments.settings,
             only=only,
         )
+    before = here.get(way.name, found)["rows"] if only else ()
+    rows = {row["name"]: row for row in (*before, *found["rows"])}
+    here[way.name] = {**here.get(way.name, found), **found, "rows": list(rows.values())}
     _write(arguments.out, result)
 
 
@@ -75,7 +79,7 @@ def _arguments() -> argparse.Namespace:
         epilog="Example: python -m bench.exactness --only make,forks --out /tmp",
     )
     parser.add_argument("--as", dest="user", help="run tmux and the exporters as this user")
-    parser.add_argument("--only", help="these workloads, such as make,forks")
+    parser.add_argument("--only", help="these workloads, such as make,forks; others stay as they were")
     parser.add_argument("--ways", default=",".join(each.name for each in WAYS), help="default: %(default)s")
     parser.add_argument(
         "--work", type=float, default=1.0, help="so much of the work, such as 0.1 where all is emulated"

@@ -24,6 +24,10 @@ class _Counted(Lineage):
         self.forks += 1
         super().fork(parent, child, at)
 
+    def pass_over(self, parent: int, child: int) -> None:
+        self.forks += 1
+        super().pass_over(parent, child)
+
 
 def main() -> int:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0

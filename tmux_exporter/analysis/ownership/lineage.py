@@ -146,6 +146,12 @@ class Lineage:
             node.ended = at
             self._ended.append(node)
 
+    def pass_over(self, parent: int, child: int) -> None:
+        """A process was forked and ended, and forked nobody."""
+        self.exit(child, 0)
+        if parent in self._nodes:
+            self._exited.add(child)
+
     def lose(self) -> None:
         """Events were lost: forget what they may have changed."""
         for nodes in (self._nodes, self._new, self._orphans):

@@ -42,9 +42,10 @@ class Connection:
         self._woken, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._turn = threading.Lock()
         self._closed = False
-        self._poll = select.poll()
-        for one in (self._socket.fileno(), self._woken):
-            self._poll.register(one, select.POLLIN)
+        self._poll, self._poll_end = select.poll(), select.poll()
+        self._poll.register(self._socket.fileno(), select.POLLIN)
+        for each in (self._poll, self._poll_end):
+            each.register(self._woken, select.POLLIN)
 
     def _ask(self) -> None:
         mend = f"it needs Linux 6.6, or CAP_NET_ADMIN; {self._mend}"
@@ -92,9 +93,7 @@ class Connection:
 
     def rest(self, seconds: float) -> None:
         """Pause reading, unless it is time to end."""
-        only_end = select.poll()
-        only_end.register(self._woken, select.POLLIN)
-        only_end.poll(max(0.0, seconds) * 1000)
+        self._poll_end.poll(max(0.0, seconds) * 1000)
 
     def end(self) -> None:
         """End the thread, which closes everything; one that has ended by a mistake has done so already."""

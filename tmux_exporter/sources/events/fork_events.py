@@ -42,6 +42,9 @@ class Forks(Protocol):
     def exit(self, pid: int, at: int) -> None:
         """A process ended."""
 
+    def pass_over(self, parent: int, child: int) -> None:
+        """A process was forked and ended, and forked nobody."""
+
     def lose(self) -> None:
         """Events were lost."""
 
@@ -178,16 +181,30 @@ class ForkWatch(Generic[F]):
                 self._lose()
 
     def _take(self, batch: memoryview, expected: dict[int, int]) -> None:
-        fork, end = self.forks.fork, self.forks.exit
+        # Most processes end in the batch in which they were forked, without children: passed over.
+        fresh: dict[int, tuple[int, int]] = {}
         for number, what, processor, at, first, second, third, fourth in _EVENT.iter_unpack(batch):
             if expected.get(processor, number) != number:
+                fresh.clear()
                 self._lose()
             expected[processor] = (number + 1) & 0xFFFF_FFFF
             # Threads have a pid of their own in the pid of their process.
             if what == _FORK and third == fourth:
-                fork(second, fourth, at)
+                if second in fresh or fourth in fresh:
+                    self._fork(fresh)
+                fresh[fourth] = second, at
             elif what == EXIT and first == second:
-                end(second, at)
+                if (forked := fresh.pop(second, None)) is not None:
+                    self.forks.pass_over(forked[0], second)
+                else:
+                    self._fork(fresh)
+                    self.forks.exit(second, at)
+        self._fork(fresh)
+
+    def _fork(self, fresh: dict[int, tuple[int, int]]) -> None:
+        for child, (parent, at) in fresh.items():
+            self.forks.fork(parent, child, at)
+        fresh.clear()
 
     def _lose(self) -> None:
         self.lost += 1

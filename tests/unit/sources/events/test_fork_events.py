@@ -6,12 +6,17 @@ import socket
 import struct
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tests.support.examples import examples
+from tmux_exporter.analysis.ownership.lineage import Lineage, _Node
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.sources.events.fork_events import ForkWatch, _Events
 from tmux_exporter.sources.events.receive_many import ReceiveMany
 
 FORK, EXEC, EXIT = 0x1, 0x2, 0x8000_0000
+SLOT = 128
 
 
 class Forks:
@@ -28,6 +33,9 @@ class Forks:
     def exit(self, pid: int, at: int) -> None:
         self.told.append(("exit", pid, at))
 
+    def pass_over(self, parent: int, child: int) -> None:
+        self.told.append(("passed over", parent, child))
+
     def lose(self) -> None:
         self.told.append("lost")
 
@@ -39,6 +47,44 @@ class Forks:
 
     def adopted(self, pid: int, parent: int) -> None:
         raise AssertionError((pid, parent))
+
+
+PIDS = st.tuples(st.integers(1, 6), st.integers(1, 6)).filter(lambda both: both[0] != both[1])
+HISTORIES = st.lists(st.tuples(st.booleans(), PIDS), max_size=30)
+
+
+@settings(max_examples=examples(400), deadline=None, derandomize=True)
+@given(HISTORIES)
+def test_what_ends_at_once_and_forks_nobody_may_be_passed_over(
+    history: list[tuple[bool, tuple[int, int]]],
+) -> None:
+    """All that is known afterwards is the same as if each event had been told for itself."""
+    known = []
+    for at_once in (True, False):
+        lineage = Lineage()
+        lineage._nodes[1] = _Node(1, None, None)
+        watch = ForkWatch(lineage, clock=SystemClock())
+        messages = [
+            message(number, FORK, one, one, other, other) if is_fork else message(number, EXIT, one, one)
+            for number, (is_fork, (one, other)) in enumerate(history)
+        ]
+        batches = (
+            [b"".join(each.ljust(SLOT, b".") for each in messages)]
+            if at_once
+            else [each.ljust(SLOT, b".") for each in messages]
+        )
+        expected: dict[int, int] = {}
+        for each in batches:
+            watch._take(memoryview(each), expected)
+        known.append(
+            (
+                {pid: node.parent and node.parent.pid for pid, node in lineage._nodes.items()},
+                set(lineage._orphans),
+                {each.pid for each in lineage._ended},
+                lineage._exited,
+            )
+        )
+    assert known[0] == known[1]
 
 
 def message(number: int, what: int, *data: int, processor: int = 0) -> bytes:
@@ -60,9 +106,28 @@ def told_of(*messages: bytes) -> list[object]:
         for each in messages:
             sender.send(each)
         watch = ForkWatch(Forks(), clock=SystemClock())
-        watch._drain(_Events(ReceiveMany(receiver.fileno(), 128)))
+        watch._drain(_Events(ReceiveMany(receiver.fileno(), SLOT)))
         assert watch.lost == watch.forks.told.count("lost")
         return watch.forks.told
+
+
+def test_what_ends_in_its_batch_is_passed_over_unless_it_forked() -> None:
+    assert told_of(
+        message(1, FORK, 10, 10, 11, 11),
+        message(2, EXIT, 11, 11),
+        message(3, FORK, 10, 10, 12, 12),
+        message(4, FORK, 12, 12, 13, 13),
+        message(5, EXIT, 12, 12),
+        message(6, FORK, 10, 10, 14, 14),
+        message(8, EXIT, 14, 14),
+    ) == [
+        ("passed over", 10, 11),
+        ("fork", 10, 12, 7),
+        ("fork", 12, 13, 7),
+        ("exit", 12, 7),
+        "lost",
+        ("exit", 14, 7),
+    ]
 
 
 def test_threads_and_other_programs_are_neither_forks_nor_ends() -> None:
@@ -71,8 +136,8 @@ def test_threads_and_other_programs_are_neither_forks_nor_ends() -> None:
         message(2, FORK, 10, 10, 12, 10),
         message(3, EXEC, 11, 11),
         message(4, EXIT, 12, 10),
-        message(5, EXIT, 11, 11),
-    ) == [("fork", 10, 11, 7), ("exit", 11, 7)]
+        message(5, EXIT, 10, 10),
+    ) == [("fork", 10, 11, 7), ("exit", 10, 7)]
 
 
 def test_each_processor_has_numbers_of_its_own_and_a_gap_is_a_loss() -> None:
