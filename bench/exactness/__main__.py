@@ -19,7 +19,8 @@ from bench.exactness.truth import hierarchies, lacking
 def main() -> int:
     arguments = _arguments()
     if arguments.add:
-        _add(arguments.out, arguments.add)
+        before = json.loads((arguments.out / "exactness.json").read_text())
+        _add(arguments.out, before, json.loads(arguments.add.read_text()))
         return 0
     if why := lacking():
         print(f"bench: {why}", file=sys.stderr)
@@ -41,10 +42,10 @@ def _measure(way: Way, arguments: argparse.Namespace) -> None:
     file = arguments.out / "exactness.json"
     result: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     place = f"{arguments.place}, {'an ordinary user' if arguments.user else 'root'}"
-    here = result.setdefault(place, {})
+    world = _world() | {"work": arguments.work, "settings": arguments.settings}
     only = arguments.only.split(",") if arguments.only else ()
-    if not only or "world" not in here:
-        here["world"] = _world() | {"work": arguments.work, "settings": arguments.settings}
+    if not only:
+        result.setdefault(place, {})["world"] = world
     with tempfile.TemporaryDirectory(prefix="exactness-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
         found = exactness(
@@ -55,16 +56,17 @@ def _measure(way: Way, arguments: argparse.Namespace) -> None:
             settings=arguments.settings,
             only=only,
         )
-    before = here.get(way.name, found)["rows"] if only else ()
-    rows = {row["name"]: row for row in (*before, *found["rows"])}
-    here[way.name] = {**here.get(way.name, found), **found, "rows": list(rows.values())}
-    _write(arguments.out, result)
+    _add(arguments.out, result, {place: {"world": world, way.name: found}})
 
 
-def _add(out: Path, other: Path) -> None:
-    """Take over the results of another machine."""
-    result = json.loads((out / "exactness.json").read_text())
-    _write(out, result | json.loads(other.read_text()))
+def _add(out: Path, result: dict[str, Any], more: dict[str, Any]) -> None:
+    """Write the results with those of another pass or machine: each row that these have is replaced."""
+    for place, found in more.items():
+        here = result.setdefault(place, {"world": found["world"]})
+        for name in found.keys() - {"world"}:
+            rows = {row["name"]: row for row in (*here.get(name, {"rows": ()})["rows"], *found[name]["rows"])}
+            here[name] = {**here.get(name, {}), **found[name], "rows": list(rows.values())}
+    _write(out, result)
 
 
 def _write(out: Path, result: dict[str, Any]) -> None:
@@ -87,7 +89,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--settings", default="", help="more of the exporters' file, such as 'tmux: {query_timeout: 20s}'"
     )
-    parser.add_argument("--add", type=Path, metavar="FILE", help="only add the results of another machine")
+    parser.add_argument(
+        "--add", type=Path, metavar="FILE", help="only add the results of another machine, by row"
+    )
     parser.add_argument("--place", default=_place(), help="the heading of the results; default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path("docs"), help="where page and JSON go")
     return parser.parse_args()

@@ -186,7 +186,7 @@ WORKLOADS = (
     _moved(
         "break",
         "break-pane",
-        "split-window -d -t {pane} 'sleep 100000'",
+        "join-pane -d -s {name}:1.0 -t {pane}",
         "break-pane -d -s {pane} -t {name}:",
     ),
     _moved("move", "move-window to another session", "move-window -d -s {pane} -t {name}-b:7"),

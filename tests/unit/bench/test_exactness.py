@@ -1,9 +1,12 @@
 """The workloads of exactness are scripts that a shell takes; the page has a row for each."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.exactness.__main__ import _add
 from bench.exactness.page import page
 from bench.exactness.shapes import SHAPES
 from bench.exactness.workloads import WORKLOADS, Figure, Group
@@ -13,8 +16,33 @@ from tmux_exporter.metrics.catalogue import FAMILIES
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda each: each.name)
 def test_a_shell_takes_every_script(workload: Any) -> None:
-    done = run_text(["sh", "-n"], input=workload.script)
+    script = workload.scaled(0.02)
+    done = run_text(["sh", "-n"], input=script)
     assert (done.returncode, done.stderr) == (0, "")
+    assert "@" not in script.replace("a@b", "")
+
+
+def test_so_much_of_the_work_is_done_once() -> None:
+    by_name = {each.name: each for each in WORKLOADS}
+    assert "-lt 120 ]" in by_name["true"].scaled(0.02)
+    # A loop of what is less work is done as often.
+    assert "-lt 60 ]" in (python := by_name["python"].scaled(0.02))
+    assert "range(20000)" in python
+
+
+def test_results_of_another_pass_replace_their_rows_and_no_others(tmp_path: Path) -> None:
+    world = {"kernel": "6.12", "tmux": "tmux 3.5a", "cpus": 2, "revision": "abc", "load1": 0.5}
+    rows = [{"name": name, "truth": 4.0, "error": [0.0, 0.0, 0.0]} for name in ("make", "git")]
+    better = [{"name": "git", "truth": 9.0, "error": [0.0, 0.0, 0.0]}]
+
+    def found(rows: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"world": world, "own": {"rows": rows, "left_out": {}}}
+
+    before = {"v1": found(rows), "v2": found(rows)}
+    _add(tmp_path, before, {"v2": found(better), "v3": found(better)})
+    written = json.loads((tmp_path / "exactness.json").read_text())
+    assert [each["truth"] for place in written.values() for each in place["own"]["rows"]] == [4, 4, 4, 9, 9]
+    assert "## v3" in (tmp_path / "exactness.md").read_text()
 
 
 def test_names_are_unique_and_every_shape_is_run() -> None:

@@ -40,7 +40,7 @@ def as_dict(report: Report, ports: Ports) -> dict[str, Any]:
                 "processes": len(leaks),
                 "memory_bytes": known_sum(leak.memory_bytes for leak in leaks),
                 "cpu_seconds_total": sum(leak.cpu_seconds_total for leak in leaks),
-                "open_fds": known_sum(leak.open_fds for leak in leaks),
+                "open_fds": _open_fds(leaks),
                 "oldest_start_time_seconds": min(leak.start_time_seconds for leak in leaks),
                 "listening_ports": sorted(_all_ports(leaks, ports)),
             }
@@ -91,6 +91,11 @@ def _all_ports(leaks: Iterable[LeakReport], ports: Ports) -> set[int]:
     return set().union(*(ports.get(leak.process, ()) for leak in leaks))
 
 
+def _open_fds(leaks: Iterable[LeakReport]) -> int | None:
+    """The open files of these processes, each table of them once."""
+    return known_sum({leak.files or leak.process: leak.open_fds for leak in leaks}.values())
+
+
 def _owner_row(
     owner: tuple[str, str, LeakKind], leaks: list[LeakReport], ports: Ports, now: float
 ) -> tuple[str, ...]:
@@ -102,7 +107,7 @@ def _owner_row(
         str(len(leaks)),
         size(known_sum(leak.memory_bytes for leak in leaks)),
         _cpu(sum(leak.cpu_seconds_total for leak in leaks)),
-        number(known_sum(leak.open_fds for leak in leaks)),
+        number(_open_fds(leaks)),
         span(max(now - leak.start_time_seconds for leak in leaks)),
         _words(_all_ports(leaks, ports)),
     )

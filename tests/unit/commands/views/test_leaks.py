@@ -40,6 +40,14 @@ def test_they_are_added_up_by_owner_and_kind_the_largest_first() -> None:
     assert (shown[3], shown[-1]) == ("? ? other 1 ? 2.5s ? 2h 00m -", "4 leaked, 350.0 MiB")
 
 
+def test_open_files_that_two_have_together_are_added_up_once() -> None:
+    shared = (
+        leak("a", "b", LeakKind.OTHER, pid=8, fds=40),
+        leak("a", "b", LeakKind.OTHER, pid=9, fds=40, files=8),
+    )
+    assert lines(*shared)[1] == "a b other 2 24.0 MiB 5.0s 40 2h 00m -"
+
+
 def test_each_is_told_with_its_name_ports_and_why() -> None:
     assert lines(*LEAKED)[6:10] == [
         "mcp_server 7002 node serve.js 2h 30m 200.0 MiB 2.5s 5 - work %9 its pane is gone",
