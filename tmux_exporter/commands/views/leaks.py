@@ -93,7 +93,8 @@ def _all_ports(leaks: Iterable[LeakReport], ports: Ports) -> set[int]:
 
 def _open_fds(leaks: Iterable[LeakReport]) -> int | None:
     """The open files of these processes, each table of them once."""
-    return known_sum({leak.files or leak.process: leak.open_fds for leak in leaks}.values())
+    found: int | None = known_sum({leak.files or leak.process: leak.open_fds for leak in leaks}.values())
+    return found
 
 
 def _owner_row(
