@@ -134,9 +134,14 @@ def test_counters_equal_the_log_of_the_server(
             stage.reached(step)
             # What is typed into a screen that is only being drawn may be lost.
             pause(_DRAWN_SECONDS)
-        wait_for(lambda: stub.requests == requests, "all requests", 60.0)
         if os.environ.get("SHOWX"):
-            print(stub.seen, stub.requests, stub.unwritten)
+            print(
+                *(x.split(" tools")[0] + x.split("play")[1] for x in stub.seen),
+                stub.requests,
+                stub.unwritten,
+                sep="\n",
+            )
+        wait_for(lambda: stub.requests == requests, "all requests", 60.0)
         wait_for(lambda: _spent(exporter)[1] == requests, "all of them are counted", 60.0)
         # A kind of a model appears with 0 in the first sample that has it.
         wait_for(lambda: _spent(exporter)[0] == stub.served, f"what was served: {stub.served}", 60.0)

@@ -158,6 +158,7 @@ def test_nothing_heavy_is_imported(tmp_path: Path) -> None:
         f"tmux_exporter.{name}"
         for name in (
             *("cli", "cli.main", "facts", "facts.shells", "reporters", "reporters.hook"),
+            "reporters.hand_over",
             *("wire", "wire.hook_line", "wire.runtime_folder"),
         )
     }

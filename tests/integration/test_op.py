@@ -291,6 +291,7 @@ def test_nothing_heavy_is_imported_before_the_command(listener: OpListener) -> N
         f"tmux_exporter.{name}"
         for name in (
             *("cli", "cli.main", "instrument", "reporters", "reporters.op", "reporters.op_arguments"),
+            "reporters.become",
             *("wire", "wire.operation_line", "wire.runtime_folder"),
         )
     }

@@ -237,6 +237,11 @@ def _hook(fleet: Fleet) -> None:
     ]
 
 
+@case("tmux-exporter statusline")
+def _statusline(fleet: Fleet) -> None:
+    assert fleet.exporter("statusline", "--", "echo", "mine") == "mine\n"
+
+
 @case("tmux-exporter hooks")
 def _hooks(fleet: Fleet) -> None:
     assert "install" in fleet.user.run("tmux-exporter", "hooks").stderr

@@ -352,3 +352,11 @@ def hook(arguments: tuple[str, ...]) -> int:
     from tmux_exporter.reporters.hook import main as run_hook
 
     return run_hook(list(arguments))
+
+
+@_reporter("An agent's status line command: keep what it is told, run your own.")
+def statusline(arguments: tuple[str, ...]) -> int:
+    """Run `statusline` where click was reached."""
+    from tmux_exporter.reporters.statusline import main as run_statusline
+
+    return run_statusline(list(arguments))

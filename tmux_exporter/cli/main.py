@@ -1,6 +1,6 @@
 """Entry points of both programs. Ctrl-C ends them with exit code 130 and without a traceback.
 
-`op` and `hook` must start quickly, so this module imports nothing before it knows what to run.
+`op`, `hook` and `statusline` must start quickly, so this module imports nothing before it knows what to run.
 """
 
 import os
@@ -37,6 +37,10 @@ def _exporter() -> None:
         from tmux_exporter.reporters.hook import main as hook  # noqa: PLC0415 - each command imports what it needs
 
         sys.exit(hook(sys.argv[2:]))
+    if sys.argv[1:2] == ["statusline"]:
+        from tmux_exporter.reporters.statusline import main as statusline  # noqa: PLC0415 - as above
+
+        sys.exit(statusline(sys.argv[2:]))
     if sys.argv[1:2] == ["serve"]:
         from tmux_exporter.cli.serve import main as serve  # noqa: PLC0415 - each command imports what it needs
 

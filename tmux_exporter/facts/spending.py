@@ -153,6 +153,14 @@ class ToolSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MoneySeen:
+    """What a process has cost, as it says itself, since it was first asked; `model` is the one in use."""
+
+    model: str
+    dollars: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaSeen:
     """How much of a window of the quota of its account is used, and when it is reset (wall time)."""
 
@@ -170,7 +178,7 @@ class Occasion(StrEnum):
     LIMIT = "limit"
 
 
-Event = RequestSeen | TotalSeen | ContextSeen | ToolSeen | QuotaSeen | Occasion
+Event = RequestSeen | TotalSeen | ContextSeen | ToolSeen | MoneySeen | QuotaSeen | Occasion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

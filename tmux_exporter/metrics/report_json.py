@@ -29,7 +29,7 @@ from tmux_exporter.facts.report import (
     SessionReport,
     Usage,
 )
-from tmux_exporter.facts.spending import PRICES_AS_OF, AgentSpending, Cost, TokenKind
+from tmux_exporter.facts.spending import PRICES_AS_OF, AgentSpending, Cost, TokenKind, Tokens
 
 VERSION = 1
 
@@ -150,7 +150,8 @@ def _spending(spending: AgentSpending | None) -> Json:
                     "cost_dollars": cost.dollars + cost.own,
                     "unpriced_tokens": cost.unpriced,
                 }
-                for model, tokens in spending.since_start.tokens.items()
+                for model in {**spending.since_start.tokens, **spending.since_start.costs}
+                for tokens in (spending.since_start.tokens.get(model, Tokens()),)
                 for cost in (spending.since_start.costs.get(model, Cost()),)
             },
         },

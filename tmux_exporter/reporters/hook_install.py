@@ -6,12 +6,19 @@ import os
 import shlex
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tmux_exporter.base.errors import ExporterError
 from tmux_exporter.facts.label import visible_text
-from tmux_exporter.reporters.hook_settings import HookProgram, settings
+from tmux_exporter.reporters.hook_settings import (
+    HookProgram,
+    former_of,
+    is_statusline,
+    settings,
+    status_line,
+    with_former,
+)
 from tmux_exporter.reporters.json_text import JsonTextError, Node, added, parse, paths, style_of, without
 from tmux_exporter.wire.hook_line import FORGET, STATES
 
@@ -150,7 +157,8 @@ def complete(file: SettingsFile, command: str) -> bool:
         for event, group in _wanted(file.program, command)
     ]
     found = present(file)
-    return len(found) == len(wanted) and all(each in found for each in wanted)
+    whole = len(found) == len(wanted) and all(each in found for each in wanted)
+    return whole and _with_statusline(file, command) == file.text
 
 
 def installed(file: SettingsFile, command: str) -> Change:
@@ -171,16 +179,69 @@ def installed(file: SettingsFile, command: str) -> Change:
             text = added(text, hooks, [group], style.at(1), event)
         else:
             text = added(text, groups, group, style.at(2))
-    return Change(file=file, text=text)
+    return Change(file=file, text=_with_statusline(replace(file, text=text), command))
 
 
 def removed(file: SettingsFile) -> Change:
     """The settings without our hooks; without the file where it holds nothing else."""
-    text = file.text
+    text = _without_statusline(file.program, file.text)
     while text is not None and (found := next(_ours(text), None)) is not None:
         path, _ = found
         text = without(text, path[: _GROUP_DEPTH + 1] if len(path[-2].children) == 1 else path)
     return Change(file=file, text=text)
+
+
+def _command_of_statusline(root: Node) -> Node | None:
+    """The command of the status line in settings; None where there is none."""
+    line = root.member("statusLine")
+    return line.member("command") if line is not None else None
+
+
+def _with_statusline(file: SettingsFile, command: str) -> str | None:
+    """The settings with our status line before the one that is there."""
+    text = file.text
+    if text is None or not file.program.statusline:
+        return text
+    root = parse(text)
+    node = _command_of_statusline(root)
+    if node is None:
+        line = root.member("statusLine")
+        # One of another form is not ours to change.
+        return (
+            added(text, root, status_line(command), style_of(text).at(0), "statusLine")
+            if line is None
+            else text
+        )
+    former = json.loads(text[node.value_start : node.end])
+    if not isinstance(former, str):
+        return text
+    if is_statusline(former):
+        earlier = former_of(former)
+        wanted = status_line(command)["command"] if earlier is None else with_former(command, earlier)
+    else:
+        wanted = with_former(command, former)
+    return _with_string(text, node, wanted)
+
+
+def _with_string(text: str, node: Node, value: str) -> str:
+    """The text with another string at a node, written as the one that is there."""
+    ascii_only = text[node.value_start : node.end].isascii()
+    return text[: node.value_start] + json.dumps(value, ensure_ascii=ascii_only) + text[node.end :]
+
+
+def _without_statusline(program: HookProgram, text: str | None) -> str | None:
+    """The settings with the status line that was there before ours."""
+    if text is None or not program.statusline:
+        return text
+    root = parse(text)
+    node = _command_of_statusline(root)
+    command = json.loads(text[node.value_start : node.end]) if node is not None else None
+    if node is None or not isinstance(command, str) or not is_statusline(command):
+        return text
+    former = former_of(command)
+    if former is not None:
+        return _with_string(text, node, former)
+    return without(text, next(path for path in paths(root, 1) if path[-1].key == "statusLine"))
 
 
 def write(change: Change) -> None:

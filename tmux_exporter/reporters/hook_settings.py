@@ -26,7 +26,7 @@ class HookProgram:
     """An agent with hooks: the file of its settings, its events, and its unit of time in one second.
 
     `variable`: the environment variable that names another folder for the file. `note`: what to know before
-    you add them.
+    you add them. `statusline`: its settings have the command of its status line.
     """
 
     name: str
@@ -35,6 +35,7 @@ class HookProgram:
     variable: str = ""
     second: int = 1
     note: str = ""
+    statusline: bool = False
 
 
 # Qwen Code has the events of Claude Code.
@@ -55,6 +56,7 @@ PROGRAMS: tuple[HookProgram, ...] = (
         name="claude",
         file="~/.claude/settings.json",
         variable="CLAUDE_CONFIG_DIR",
+        statusline=True,
         events=(
             *_CLAUDE_EVENTS,
             Event(name="PreToolUse", words="waiting question", matcher="AskUserQuestion"),
@@ -105,7 +107,38 @@ def settings(program: HookProgram, command: str) -> dict[str, Any]:
         }
         group = {"matcher": event.matcher, "hooks": [call]} if event.matcher else {"hooks": [call]}
         hooks.setdefault(event.name, []).append(group)
-    return {"hooks": hooks}
+    line = {"statusLine": status_line(command)} if program.statusline else {}
+    return {"hooks": hooks, **line}
+
+
+def status_line(command: str) -> dict[str, str]:
+    """The setting of a status line where there was none."""
+    return {"type": "command", "command": f"{shlex.quote(command)} statusline"}
+
+
+def with_former(command: str, former: str) -> str:
+    """The command of a status line that keeps what it is told and then becomes the one that was there."""
+    return f"{shlex.quote(command)} statusline -- sh -c {shlex.quote(former)}"
+
+
+def is_statusline(command: object) -> bool:
+    """Whether the command of a status line is ours."""
+    return _words(command)[1:2] == ["statusline"]
+
+
+def former_of(command: str) -> str | None:
+    """The command that ours becomes; None where there was none."""
+    words = _words(command)
+    return words[5] if words[2:5] == ["--", "sh", "-c"] and len(words) == 6 else None
+
+
+def _words(command: object) -> list[str]:
+    """The words of a command of ours; none of another one."""
+    try:
+        words = shlex.split(command) if isinstance(command, str) else []
+    except ValueError:
+        return []
+    return words if words and words[0].rpartition("/")[2] == "tmux-exporter" else []
 
 
 def as_json(command: str, programs: Sequence[HookProgram] = PROGRAMS) -> str:

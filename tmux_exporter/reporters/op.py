@@ -11,6 +11,7 @@ import os
 import sys
 
 from tmux_exporter.instrument import Operation, now_nanoseconds
+from tmux_exporter.reporters.become import environment, execute
 from tmux_exporter.reporters.op_arguments import HELP, OpRequest, WrongUseError, parse
 
 TYPE_CHECKING = False
@@ -53,7 +54,7 @@ def main(arguments: list[str]) -> int:
         os.write(1, HELP.encode())
         return 0
     if not _can_follow():
-        _execute(request.command, _environment())
+        execute(request.command, environment())
     run = Run(request)
     with Operation(request.name, memory=False, trace_id=_trace_id()) as operation:
         failure = run.attempts(operation)
@@ -76,7 +77,7 @@ class Run:
         # From here on signals are blocked and read, so that none ends us before the command.
         self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, _PASSED_ON | {_signal.SIGCHLD})
         self._child_disposition = _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-        self._environment = _environment()
+        self._environment = environment()
         self.status = 0
         self.signal = 0
 
@@ -118,7 +119,7 @@ class Run:
                 _signal.signal(number, _signal.SIG_DFL)
             _signal.signal(_signal.SIGCHLD, self._child_disposition)
             _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
-            _execute(self._request.command, self._environment)
+            execute(self._request.command, self._environment)
         except OSError as error:
             _say(f"cannot run {self._request.command[0]!r}: {error.strerror}\n", self.program)
             os._exit(EXIT_NOT_FOUND if isinstance(error, FileNotFoundError) else EXIT_NOT_EXECUTABLE)
@@ -202,38 +203,6 @@ def _die_by(number: int) -> None:
         _signal.signal(number, _signal.SIG_DFL)
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, {number})
     _signal.raise_signal(number)
-
-
-def _execute(command: tuple[str, ...], environment: dict[bytes, bytes]) -> None:
-    """Replace this process by the command; a script without `#!` is run by sh, as every shell does."""
-    try:
-        os.execvpe(command[0], command, environment)  # noqa: S606 - the user's own command, no shell between
-    except OSError as error:
-        if error.errno != 8:  # ENOEXEC
-            raise
-    os.execve("/bin/sh", ("sh", _found(command[0]), *command[1:]), environment)  # noqa: S606 - as above
-
-
-def _found(program: str) -> str:
-    if "/" in program:
-        return program
-    paths = [os.path.join(folder, program) for folder in os.get_exec_path()]
-    return next((path for path in paths if os.access(path, os.X_OK)), program)
-
-
-def _environment() -> dict[bytes, bytes]:
-    """The environment as we received it: Python changes LC_CTYPE in its copy for the C locale (PEP 538)."""
-    given = dict(os.environb)
-    if b"LC_CTYPE" in given:
-        try:
-            with open("/proc/self/environ", "rb") as stream:
-                before = stream.read().split(b"\0")
-        except OSError:
-            return given
-        if b"LC_CTYPE=" + given[b"LC_CTYPE"] not in before:
-            del given[b"LC_CTYPE"]
-            given.update(entry.partition(b"=")[::2] for entry in before if entry.startswith(b"LC_CTYPE="))
-    return given
 
 
 def _trace_id() -> str | None:

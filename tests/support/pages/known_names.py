@@ -94,7 +94,7 @@ def flags_of(program: str, name: str) -> frozenset[str] | None:
         return None
     if isinstance(command, click.Group):
         return frozenset().union(*(flags_of(program, f"{name} {each}") or () for each in command.commands))
-    if name in ("op", "hook"):
+    if name in ("op", "hook", "statusline"):
         done = run_text((sys.executable, "-m", "tmux_exporter", name, "--help"), check=True)
         return frozenset(re.findall(r"^ +(?:-h, )?(--[a-z.-]+)", done.stdout, re.MULTILINE))
     with click.Context(command, info_name=name) as context:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,18 @@ def without_ours(document: Any) -> Any:
                 groups.remove(group)
         if not groups:
             del document["hooks"][event]
+    line = document.get("statusLine")
+    if isinstance(line, dict) and COMMAND in str(line.get("command")):
+        del document["statusLine"]
     return document
 
 
 THEIRS = '{"hooks": [{"type": "command", "command": "tmux-exporter hooks are fine"}]}'
 TEXTS = [
     None, "{}", "{ }", "{\n}\n", '{"hooks": {}}', '{"hooks":{"Stop":[]}}', '{"hooks": { "Stop": [ ] } }\n',
+    '{"statusLine": {"type": "command", "command": "~/line.sh \'a b\' | cut -c1-80", "padding": 0}}\n',
+    '{"statusLine": {"command": "echo \\u00fc \\"$HOME\\""}}', '{"statusLine": {"command": "echo ü"}}',
+    '{"statusLine": 1, "x": 2}', '{"statusLine": {"command": 7}}',
     '{"model": "x"}', '{\n  "a": {"hooks": [1]},\n  "b": [[], {}]\n}',
     '{"hooks": {"Stop": [' + THEIRS + ', ' + THEIRS + ' ]}}',
     '{\r\n\t"hooks": {\r\n\t\t"Stop": [\r\n\t\t\t' + THEIRS + "\r\n\t\t]\r\n\t}, \"z\": \"ü\\u00fc\"}\r\n",
@@ -66,6 +73,17 @@ def test_what_is_taken_out_leaves_every_byte(text: str | None, program: str) -> 
     assert len(found) == wanted and hook_install.complete(file(new, program), COMMAND)
     assert installed(new, program) == new, "a second time changes nothing"
     assert removed(new, program) == text
+
+
+def test_the_status_line_that_is_there_is_run_behind_ours() -> None:
+    former = """~/my line.sh 'a b' | cut -c1-80; echo "$X" """
+    new = installed(json.dumps({"statusLine": {"type": "command", "command": former, "padding": 0}}))
+    line = json.loads(new)["statusLine"]
+    assert line["padding"] == 0
+    assert shlex.split(line["command"]) == [COMMAND, "statusline", "--", "sh", "-c", former]
+    moved = new.replace(COMMAND, "/old/tmux-exporter")
+    assert not hook_install.complete(file(moved), COMMAND)
+    assert json.loads(installed(moved))["statusLine"] == line
 
 
 JSON_KEYS = some.text(some.characters(codec="utf-8"), max_size=4)

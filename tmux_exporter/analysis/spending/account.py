@@ -16,6 +16,7 @@ from tmux_exporter.facts.spending import (
     Cost,
     Event,
     Line,
+    MoneySeen,
     Occasion,
     Quota,
     QuotaSeen,
@@ -73,6 +74,7 @@ class Account:
         self._context_at = since
         self._window: int | None = None
         self._last_prompt: float | None = None
+        self._named: float | None = None
         self._quotas: dict[str, Quota] = {}
         self._limited: float | None = None
 
@@ -102,7 +104,12 @@ class Account:
         return Conversation(self, begins, whole=whole)
 
     def spend(self, model: str, tokens: Tokens, *, requests: int, cost: Cost) -> None:
-        """Add tokens of a model and what they cost on the day on which they are read."""
+        """Add tokens of a model and what they cost on the day on which they are read.
+
+        Where the process says itself what it costs, no other price is added.
+        """
+        if self._named is not None and not cost.own:
+            cost = Cost()
         if model not in self._tokens and len(self._tokens) >= MOST_MODELS:
             model = _OTHER
         self._tokens[model] = self._tokens.get(model, Tokens()).plus(tokens)
@@ -125,6 +132,9 @@ class Account:
             case Occasion.PROMPT:
                 self._last_prompt = max(at, self._last_prompt or at)
                 self._go_on(at)
+            case MoneySeen(model=model, dollars=dollars):
+                before, self._named = self._named or 0.0, max(dollars, self._named or 0.0)
+                self.spend(model, Tokens(), requests=0, cost=Cost(own=self._named - before))
             case Occasion.LIMIT:
                 self._limited = max(at, self._limited or at)
             case QuotaSeen(window=window, used_ratio=used, reset=reset):

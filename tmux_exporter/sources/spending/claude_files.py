@@ -11,8 +11,10 @@ from tmux_exporter.facts.spending import Exactness, SpendingProblem
 from tmux_exporter.sources.agents.claude_sessions import LARGEST_BYTES, config_folder
 from tmux_exporter.sources.common.untrusted_file import Mark, UntrustedFileError, mark_of, read_guarded
 from tmux_exporter.sources.spending import claude_transcript
+from tmux_exporter.sources.spending.claude_status import status_source
 from tmux_exporter.sources.spending.follow import LinesSource, NotFollowedError
 from tmux_exporter.sources.spending.located import MOST_FILES, Located, Target
+from tmux_exporter.wire.runtime_folder import runtime_folder
 
 _SESSION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MOST_SESSIONS = 8
@@ -38,6 +40,9 @@ class ClaudeFiles:
         self._session = ""
         self._paths: dict[str, str] = {}
         self._next_search = 0.0
+        self._status = [
+            status_source(runtime_folder(own, uid), each) for each in target.programs[:_MOST_PROCESSES]
+        ]
         self._subagents: dict[str, tuple[Mark, tuple[str, ...]]] = {}
 
     def locate(self, programs: Sequence[ProcessId]) -> Located | None:
@@ -55,9 +60,13 @@ class ClaudeFiles:
         paths = [*(each for path in own for each in self._of_subagents(path)), *own]
         return Located(
             exactness=Exactness.EXACT,
-            sources=tuple(
-                LinesSource(path=each, wanted=claude_transcript.wanted, parse=claude_transcript.parse)
-                for each in paths[-MOST_FILES:]
+            # What it says of money is known before what it spends is read.
+            sources=(
+                *(each for each in self._status if os.path.lexists(each.path)),
+                *(
+                    LinesSource(path=each, wanted=claude_transcript.wanted, parse=claude_transcript.parse)
+                    for each in paths[-MOST_FILES:]
+                ),
             ),
             home=self._folder,
         )
