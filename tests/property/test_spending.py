@@ -126,7 +126,7 @@ def _told(spent: Mapping[str, Spent]) -> bytes:
         process, labels = ProcessId(number, number), ("main", "shop", name)
         found = {process: ProcessSpending(exactness=Exactness.EXACT, spent=each, base=Spent())}
         counts.observe(found, {labels: process}, 1)
-        told = counts.observe(found, {labels: process}, 2)[labels]
+        told = counts.observe(found, {labels: process}, 2).agents[labels]
         agents.append(replace(report.agents[0], agent=name, spending=told))
     report = replace(report, agents=tuple(agents))
     families = collect_all(report, defaults()).families

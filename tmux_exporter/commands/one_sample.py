@@ -26,7 +26,7 @@ from tmux_exporter.facts.report import INCOMPLETE_RATIO, Remembered, Report
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import openmetrics, text
 from tmux_exporter.metrics.report_json import render as render_json
-from tmux_exporter.sampling.open import open_sampler, require_tmux
+from tmux_exporter.sampling.open import open_sampler, require_tmux, spending_files
 from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sources.host.cgroups import read_place
 from tmux_exporter.sources.host.doctor import read_machine, reads_single_keys
@@ -112,9 +112,8 @@ def usage_once(config: Config, environ: Mapping[str, str], say: Callable[[str], 
     if answer.failure:
         say(f"what listens on {address} {answer.failure}: this rests on one sample of its own")
     full = replace(config.processes, reading=ReadMode.FULL)
-    sampler = open_sampler(
-        replace(config, processes=full), SystemClock(), environ, spending=True, at_once=_READ_SECONDS
-    )
+    files = spending_files(config, SystemClock(), environ, at_once=_READ_SECONDS)
+    sampler = open_sampler(replace(config, processes=full), SystemClock(), environ, spending=files)
     report = sampler.sample()
     require_tmux(report, environ)
     found: Mapping[str, Any] = json.loads(render_json(report))

@@ -20,7 +20,7 @@ from tmux_exporter.base.paths import runtime_path
 from tmux_exporter.base.runtime import has_terminal, tune_gc
 from tmux_exporter.commands.publisher import Publisher
 from tmux_exporter.config import Config
-from tmux_exporter.sampling.open import open_sampler, require_tmux
+from tmux_exporter.sampling.open import open_sampler, require_tmux, spending_files
 from tmux_exporter.sources.events.exec_events import CommandWatch
 from tmux_exporter.sources.events.fork_events import ForkWatch
 from tmux_exporter.sources.events.operation_socket import OperationSocket
@@ -59,7 +59,7 @@ class Service:
             commands=self._commands,
             lineage=self._forks,
             keeps=True,
-            spending=True,
+            spending=spending_files(config, clock, environ),
         )
         if shutil.which("tmux", path=environ.get("PATH")) is None:
             require_tmux(sampler.sample(), environ)

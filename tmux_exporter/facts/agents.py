@@ -79,6 +79,7 @@ class StateSource(StrEnum):
     """The source of an agent's state (closed list), strongest first."""
 
     PROCESS = "process"
+    USAGE_FILE = "usage_file"
     AGENT_FILE = "agent_file"
     HOOK = "hook"
     PANE_TITLE = "pane_title"
@@ -101,7 +102,8 @@ class Clue:
 
     `state` is None where the source gives no trustworthy state; `why` says why not. `since` is the wall time
     of the state, None where the source does not know. A clue is `certain` where its source distinguishes all
-    states; any certain clue overrides an uncertain one, and an uncertain one needs two samples in a row.
+    states; any certain clue overrides an uncertain one, and an uncertain one needs two samples in a row. One
+    with a reason and without a state says what it waits for if it does nothing.
     `settled`: one reading is enough, although the source is a screen. `until` is the wall time at which a
     usage limit ends, where it is known. `why` is our own text and never contains foreign text.
     """

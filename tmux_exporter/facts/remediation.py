@@ -150,6 +150,7 @@ class Refusal(StrEnum):
     NO_CULPRIT = "no_culprit"
     UNPROVEN = "unproven"
     IN_USE = "in_use"
+    USAGE_LIMIT = "usage_limit"
     HELD = "held"
     PROTECTED = "protected"
     BREAKER = "breaker"

@@ -20,7 +20,13 @@ from tmux_exporter.facts.operations import CommandLoss, OperationLoss
 from tmux_exporter.facts.process import MemorySource, Problem, ProcessId, Unreadable
 from tmux_exporter.facts.remediation import RemediatorReport
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerRemark, SchedulerState
-from tmux_exporter.facts.spending import AgentSpending, SpendingProblem
+from tmux_exporter.facts.spending import (
+    AccountQuota,
+    AgentSpending,
+    SessionSpending,
+    SpendingProblem,
+    UsageLimit,
+)
 from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.facts.workspaces import WorkspaceSizes
 
@@ -196,7 +202,8 @@ class AgentReport:
     `attach` is where a terminal shows it, None where its pane is not known. `helpers` is how many things it
     has started, by the kinds that are there; their memory is a part of that of `usage`,
     and has no figure where none of them can be read. `spending` is None where the file in which its program
-    writes what it spends is not known for sure.
+    writes what it spends is not known for sure. `usage_limit` is the limit at which it stands as files say,
+    whatever its screen shows.
     """
 
     server: str
@@ -229,6 +236,7 @@ class AgentReport:
     state_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
     state_cpu_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
     spending: AgentSpending | None = None
+    usage_limit: UsageLimit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -400,7 +408,8 @@ class Report:
     where none has run, `host` where it is disabled (`metrics.host`), `operations` where another exporter gets
     the reports, `commands` where watching is disabled (`operations.watch_commands`) or not possible,
     `lineage` where forks are not followed (`processes.lineage`). `spending_problems` are by program and
-    reason; empty where no agent has a file to read. `trees`
+    reason; empty where no agent has a file to read. `session_spending` is by server and session, `quotas` are
+    those of the accounts of agents. `trees`
     are the processes of each agent by its root, empty unless the sampler was asked for them.
     """
 
@@ -432,6 +441,8 @@ class Report:
     commands: CommandsReport | None = None
     lineage: LineageReport | None = None
     spending_problems: Mapping[tuple[str, SpendingProblem], int] = field(default_factory=dict)
+    session_spending: Mapping[tuple[str, str], SessionSpending] = field(default_factory=dict)
+    quotas: tuple[AccountQuota, ...] = ()
     trees: Mapping[ProcessId, tuple[TreeProcess, ...]] = field(default_factory=dict)
 
     @property

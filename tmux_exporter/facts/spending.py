@@ -4,10 +4,13 @@ A program writes what it spends into a file of its own. One line of such a file 
 below; an account adds them up, each thing once. Only numbers, model names and closed words: no text.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
+
+from tmux_exporter.facts.agents import AgentState
 
 PROGRAMS = ("claude", "codex", "gemini", "opencode", "pi", "qwen")
 """The programs that have a source, by their names as agents."""
@@ -15,6 +18,9 @@ PROGRAMS = ("claude", "codex", "gemini", "opencode", "pi", "qwen")
 
 PRICES_AS_OF = "2026-12-01"
 """The day of our table of prices."""
+
+LONGEST_LIMIT_SECONDS = 8 * 86_400.0
+"""The longest window of a quota that is known has seven days."""
 
 
 class TokenKind(StrEnum):
@@ -170,15 +176,21 @@ class QuotaSeen:
 
 
 class Occasion(StrEnum):
-    """What else a line can tell. LIMIT: a turn ended because the quota is used up."""
+    """What else a line can tell."""
 
     PROMPT = "prompt"
     TURN = "turn"
     COMPACTION = "compaction"
-    LIMIT = "limit"
 
 
-Event = RequestSeen | TotalSeen | ContextSeen | ToolSeen | MoneySeen | QuotaSeen | Occasion
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSeen:
+    """A turn ended because the quota is used up; `reset` is when that ends (wall time), as the line says."""
+
+    reset: float | None = None
+
+
+Event = RequestSeen | TotalSeen | ContextSeen | ToolSeen | MoneySeen | QuotaSeen | LimitSeen | Occasion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +220,7 @@ class Spent:
 
     `costs` are by model. Context, its window and the last prompt (wall time) are None
     where they are not known. `quotas` are by window. `limited_since`: its last turn ended then (wall time)
-    because the quota is used up, and nothing was asked or answered since.
+    because the quota is used up, and nothing was asked or answered since; `limit_reset` as LimitSeen says.
     """
 
     tokens: Mapping[str, Tokens] = field(default_factory=dict)
@@ -222,6 +234,39 @@ class Spent:
     last_prompt: float | None = None
     quotas: Mapping[str, Quota] = field(default_factory=dict)
     limited_since: float | None = None
+    limit_reset: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageLimit:
+    """That an agent can do nothing because its quota is used up, as files say: since when (wall time).
+
+    `until` is when the quota is reset, None where no file says so. `stopped`: its own last turn ended
+    because of that; else only the quota of its account is known to be used up. `unread`: its files have not
+    been read to their end yet, so that nobody knows.
+    """
+
+    since: float
+    until: float | None
+    stopped: bool
+    unread: bool = False
+
+    @property
+    def latest_end(self) -> float:
+        """When it is over at the latest: nobody stands at a limit for longer than the longest window."""
+        return min(math.inf if self.until is None else self.until, self.since + LONGEST_LIMIT_SECONDS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountQuota:
+    """One window of the quota of one account of a program; `used_ratio` is None once it has been reset."""
+
+    program: str
+    account: int
+    window: str
+    used_ratio: float | None
+    reset: float | None
+    observed: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,10 +292,10 @@ class AgentSpending:
     """What an agent has spent under its labels since the exporter saw it, and what it says of now.
 
     `tokens` are by kind and model, `reasoning_tokens` by model; both have a model from 0 on. What the tokens
-    cost in dollars is by who says so; `unpriced_tokens` have no price. Counts that the program does not write
-    down are None, its tool calls then empty. `since_start` is what its process has
-    spent since it started, all of it where it is `whole`, else at least that; it has the quotas too, of the
-    `account` of its program (see ProcessSpending).
+    cost in dollars is by who says so, and (by our table) by the state in which the agent was;
+    `unpriced_tokens` have no price. Counts that the program does not write down are None, its tool calls then
+    empty. `since_start` is what its process has spent since it started, all of it where it is `whole`, else
+    at least that; it has the quotas too, of the `account` of its program (see ProcessSpending).
     """
 
     exactness: Exactness
@@ -268,3 +313,39 @@ class AgentSpending:
     since_start: Spent = field(default_factory=Spent)
     whole: bool = False
     account: int = 0
+    state_cost_dollars: Mapping[AgentState, float] = field(default_factory=dict)
+
+    @property
+    def session_tokens(self) -> Mapping[TokenKind, int] | None:
+        """What its process has spent, by kind; None where some of it is not known."""
+        if not self.whole:
+            return None
+        spent = (each.by_kind for each in self.since_start.tokens.values())
+        return dict(zip(TokenKind, map(sum, zip((0,) * len(TokenKind), *spent, strict=True)), strict=True))
+
+    @property
+    def session_cost_dollars(self) -> Mapping[CostSource, float] | None:
+        """By who says so; None where some of it is not known, or has no price."""
+        costs = self.since_start.costs.values()
+        if not self.whole or any(each.unpriced for each in costs):
+            return None
+        own = sum(each.own for each in costs)
+        table = {CostSource.TABLE: sum(each.dollars for each in costs)}
+        return table | ({CostSource.AGENT: own} if own else {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSpending:
+    """What all agents of a tmux session have spent since the exporter saw them, those that are gone too."""
+
+    tokens: Mapping[TokenKind, int]
+    cost_dollars: Mapping[CostSource, float]
+    unpriced_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpendingCounters:
+    """What agents have spent by their labels (server, session, agent), and sessions by theirs."""
+
+    agents: Mapping[tuple[str, str, str], AgentSpending] = field(default_factory=dict)
+    sessions: Mapping[tuple[str, str], SessionSpending] = field(default_factory=dict)

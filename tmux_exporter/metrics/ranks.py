@@ -10,7 +10,7 @@ from itertools import accumulate
 
 from tmux_exporter.metrics.catalogue.exporter import HOST, REMEDIATOR
 from tmux_exporter.metrics.catalogue.family import Spec
-from tmux_exporter.metrics.catalogue.spending import SPENDING
+from tmux_exporter.metrics.catalogue.spending import QUOTAS, SESSION_SPENDING, SPENDING
 from tmux_exporter.metrics.catalogue.tmux import PANES, SERVERS, SESSIONS
 from tmux_exporter.metrics.catalogue.work import AGENTS, COMMANDS, LEAKS, OPERATIONS, SCHEDULERS
 
@@ -32,7 +32,14 @@ _UP = (
     *("tmux_agent_declared", "tmux_agent_crashed"),
     *("tmux_agent_restarts_total", "tmux_agent_info", "tmux_agent_usage_limit_reset_timestamp_seconds"),
 )
-_FEW = (*_rest(SERVERS, _UP), *_names(REMEDIATOR), *_names(HOST), *_names(OPERATIONS), *_names(COMMANDS))
+_FEW = (
+    *_rest(SERVERS, _UP),
+    *_names(REMEDIATOR),
+    *_names(HOST),
+    *_names(OPERATIONS),
+    *_names(COMMANDS),
+    *_names(QUOTAS),
+)
 _SCHEDULERS = ("tmux_schedulers", "tmux_scheduler_outcomes_total")
 _LEAKS = ("tmux_leaked_processes", "tmux_leaked_memory_bytes", "tmux_leaked_oldest_start_time_seconds")
 _COST = (
@@ -45,7 +52,8 @@ _COST = (
     *("tmux_agent_fd_utilization_ratio", "tmux_agent_open_fds", "tmux_agent_processes"),
     *("tmux_session_threads", "tmux_agent_threads", "tmux_agent_oom_kills_total"),
     *("tmux_agent_recovery_seconds", "tmux_agent_state_seconds_total"),
-    "tmux_agent_state_cpu_seconds_total",
+    *("tmux_agent_state_cpu_seconds_total", "tmux_agent_context_tokens", "tmux_agent_context_window_tokens"),
+    "tmux_session_cost_dollars_total",
 )
 _MORE = (
     *("tmux_session_info", "tmux_agent_state_since_timestamp_seconds"),
@@ -65,7 +73,7 @@ RANKS: tuple[tuple[str, tuple[str, ...]], ...] = (
         (
             *_rest(SESSIONS, _COST, _MORE),
             *_rest(AGENTS, _UP, _COST, _MORE),
-            *_names(SPENDING),
+            *_rest((*SPENDING, *SESSION_SPENDING), _COST),
             *_rest(LEAKS, _LEAKS, _MORE),
             *_rest(SCHEDULERS, _SCHEDULERS, _MORE),
         ),

@@ -75,7 +75,7 @@ _SPENDING = (
         "context_tokens",
         "context_window_tokens",
     ),
-    "last_prompt_timestamp_seconds",
+    *("last_prompt_timestamp_seconds", "account"),
 )
 _USAGE = tuple(each.name for each in fields(Usage))
 _TOP = (
@@ -123,6 +123,7 @@ def _agent(agent: AgentReport) -> dict[str, Json]:
         },
         "usage": _usage(agent.usage),
         "spending": _spending(agent.spending),
+        "usage_limit": _fields(agent.usage_limit, ("since", "until")) if agent.usage_limit else None,
     }
 
 
@@ -140,6 +141,7 @@ def _spending(spending: AgentSpending | None) -> Json:
         "reasoning_tokens": dict(spending.reasoning_tokens),
         "cost_dollars": {str(source): dollars for source, dollars in spending.cost_dollars.items()},
         "tool_calls": {str(result): count for result, count in spending.tool_calls.items()},
+        "state_cost_dollars": {str(state): cost for state, cost in spending.state_cost_dollars.items()},
         "since_start": {
             "whole": spending.whole,
             "requests": None if spending.requests is None else spending.since_start.requests,
@@ -246,6 +248,14 @@ def render(report: Report, left_out: Mapping[str, int] = MappingProxyType({})) -
         "agents": [_agent(each) for each in report.agents],
         "schedulers": [_scheduler(each) for each in report.schedulers],
         "leaks": [_leak(each) for each in report.leaks],
+        "quotas": [
+            {
+                **_fields(each, ("program", "account", "window", "used_ratio")),
+                "reset_timestamp_seconds": each.reset,
+                "observed_timestamp_seconds": each.observed,
+            }
+            for each in report.quotas
+        ],
         "operations": [_operation(each) for each in report.operations.operations]
         if report.operations
         else None,

@@ -28,7 +28,7 @@ from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator import lock
 from tmux_exporter.remediator.act.attempt import LONGEST_WAIT, LONGEST_WAIT_OF_A_PLAN, Tools
 from tmux_exporter.remediator.act.fd_limit import FdLimits
-from tmux_exporter.remediator.act.live_view import LiveView, is_there
+from tmux_exporter.remediator.act.live_view import LiveView, is_there, limit_files
 from tmux_exporter.remediator.act.on_record import StepResult
 from tmux_exporter.remediator.act.pane_history import PaneHistory
 from tmux_exporter.remediator.act.shared_view import SharedView
@@ -102,7 +102,8 @@ class Remediator:
         boot = boot_id("/proc")
         self._holds = Holds(state, uid=os.getuid(), boot=boot)
         self._plan = PlanFile(state, uid=os.getuid(), boot=boot, clock=clock)
-        self._live = LiveView(settings.config, clock, environ)
+        limits = limit_files(settings.config, clock, environ, lambda: self._settings.policies)
+        self._live = LiveView(settings.config, clock, environ, limits)
         self._me = self._live.me()
         doing = "applies a plan" if settings.applies else "enforces" if settings.enforce else "observes"
         mend = (_MEND_OF_APPLY,) if settings.applies else ()
@@ -113,7 +114,13 @@ class Remediator:
         resumed = self._waits.load(settings.policies)
         self._live.earlier = resumed.earlier
         self._sampler = open_sampler(
-            settings.config, clock, environ, trees=True, screens=False, earlier=resumed.earlier
+            settings.config,
+            clock,
+            environ,
+            trees=True,
+            screens=False,
+            earlier=resumed.earlier,
+            spending=limits,
         )
         self._counters = RemediatorCounters(each.name for each in settings.policies.policies)
         self._history = replace(start(self._live.moment()), policies=resumed.policies)

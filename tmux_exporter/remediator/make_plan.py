@@ -8,7 +8,7 @@ from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.paths import state_path
 from tmux_exporter.config import Config
 from tmux_exporter.facts.report import Report
-from tmux_exporter.remediator.act.live_view import LiveView
+from tmux_exporter.remediator.act.live_view import LiveView, limit_files
 from tmux_exporter.remediator.decide.candidates import Key
 from tmux_exporter.remediator.decide.decide import decide, start
 from tmux_exporter.remediator.decide.last_checks import failed_check, gather, servers_in, target_processes
@@ -36,10 +36,13 @@ def sample_and_decide(
 
     Their waits are left out, their vetoes and proofs are not. Figures that take time (rates) are not known.
     """
-    live = LiveView(config, clock, environ)
+    limits = limit_files(config, clock, environ, lambda: policies)
+    live = LiveView(config, clock, environ, limits)
     state, uid, boot = state_path(environ), os.getuid(), boot_id("/proc")
     waits = WaitsFile(state, uid=uid, boot=boot, clock=clock).load(policies)
-    sampler = open_sampler(config, clock, environ, trees=True, screens=False, earlier=waits.earlier)
+    sampler = open_sampler(
+        config, clock, environ, trees=True, screens=False, earlier=waits.earlier, spending=limits
+    )
     holds = Holds(state, uid=uid, boot=boot)
     hasty = replace(
         policies,

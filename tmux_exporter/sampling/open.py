@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tmux_exporter.analysis.operations.operations import OperationCounters
 from tmux_exporter.base.clock import Clock
@@ -19,7 +19,7 @@ from tmux_exporter.sampling.stages.protocols import (
     ServerSource,
     Sources,
 )
-from tmux_exporter.sampling.stages.spending import SpendingWatch
+from tmux_exporter.sampling.stages.spending import SpendingOpener, SpendingWatch
 from tmux_exporter.sampling.state_file import StateFile, boot_id, without_screens
 from tmux_exporter.sources.host.host import HostReader
 from tmux_exporter.sources.host.ledgers import LedgerReader
@@ -48,8 +48,7 @@ def open_sampler(
     earlier: Sequence[Remembered] = (),
     trees: bool = False,
     screens: bool = True,
-    spending: bool = False,
-    at_once: float | None = None,
+    spending: SpendingOpener | None = None,
 ) -> Sampler:
     """A sampler of this machine, for the user who runs us. Raises CannotSeeError where it shows nothing.
 
@@ -58,17 +57,10 @@ def open_sampler(
     `keeps` says that it writes down those that it gives. Without `counting` its counters stay 0, and a look
     costs less than half. `earlier` is what the exporter that runs knows by its earlier samples.
     With `trees` its reports hold the processes of each agent. Without `screens` no state comes
-    from what an agent's screen shows, whatever the configuration says. With `spending` what agents spend is
-    read from their files, where the configuration allows it: by a
-    thread, or in each sample, which then waits for it up to `at_once` seconds.
+    from what an agent's screen shows, whatever the configuration says. `spending` opens what
+    reads the files in which agents write what they spend, where the configuration allows it.
     """
     uid, root = os.getuid(), config.processes.root
-
-    def open_spending() -> SpendingWatch:
-        # Most of it is for parsing: machines without such agents do not load it.
-        from tmux_exporter.sampling.stages.spending_watch import FileWatch  # noqa: PLC0415
-
-        return FileWatch(uid=uid, clock=clock, environ=environ, proc_root=root, at_once=at_once)
 
     state = StateFile(state_path(environ), uid=uid, clock=clock, boot=boot_id(root))
     sources = Sources(
@@ -90,7 +82,7 @@ def open_sampler(
         reports=reports,
         commands=commands,
         lineage=lineage,
-        open_spending=open_spending if spending else None,
+        open_spending=spending,
         workspaces=WorkspaceReader(clock=clock, home=environ.get("HOME", "")),
         watch=open_watch(uid=uid, clock=clock, environ=environ, proc_root=root, screens=screens),
     )
@@ -108,6 +100,40 @@ def open_sampler(
         earlier=earlier,
         trees=trees,
     )
+
+
+def spending_files(
+    config: Config,
+    clock: Clock,
+    environ: Mapping[str, str],
+    *,
+    at_once: float | None = None,
+    wanted: Callable[[], bool] | None = None,
+) -> SpendingOpener:
+    """Opens one watch over the files in which agents write what they spend, for all its samplers.
+
+    They are read by a thread, or in each sample, which then waits for that up to `at_once` seconds. With
+    `wanted` only usage limits are told, and nothing is read before it returns true.
+    """
+    opened: list[SpendingWatch] = []
+
+    def open_watch() -> SpendingWatch | None:
+        if not opened and (wanted is None or wanted()):
+            # Most of it is for parsing: machines without such agents do not load it.
+            from tmux_exporter.sampling.stages.spending_watch import FileWatch  # noqa: PLC0415
+
+            made = FileWatch(
+                uid=os.getuid(),
+                clock=clock,
+                environ=environ,
+                proc_root=config.processes.root,
+                at_once=at_once,
+                only_limits=wanted is not None,
+            )
+            opened.append(made)
+        return opened[0] if opened else None
+
+    return open_watch
 
 
 def open_tmux(config: Config, clock: Clock, environ: Mapping[str, str]) -> TmuxSource:

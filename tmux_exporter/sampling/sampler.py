@@ -131,7 +131,7 @@ class Sampler:
         host = sources.host.read(snapshot.table) if sources.host and self._config.metrics.host else None
         counters = replace(
             self._counters.observe(snapshot, ownership, changes, timestamp),
-            spending=self._spending.observe(snapshot, wanted=self._config.agents.usage),
+            spending=self._spending.count(snapshot.tracked_agents, snapshot.table.taken_at),
         )
         outcomes = self._schedulers.count(snapshot, remediator)
         operations = self._operations.operations(snapshot.table, self._config)
@@ -159,6 +159,8 @@ class Sampler:
             commands=commands,
             lineage=lineage,
             spending_problems=self._spending.problems,
+            session_spending=counters.spending.sessions,
+            quotas=self._spending.quotas(),
             trees=agent_trees(snapshot) if self._trees else {},
             duration_seconds=self._clock.monotonic() - started,
         )
@@ -198,7 +200,11 @@ class Sampler:
         ties = {**self._lineage.ties, **(self._ledgers.ties if self._ledgers else {})}
         ownership = self._ownership.observe(facts, ties)
         self._lineage.observe(facts, ownership)
-        agents = self._agents.observe(facts, ownership)
+        agents = self._agents.observe(
+            facts,
+            ownership,
+            lambda found: self._spending.look(table, found, wanted=self._config.agents.usage),
+        )
         schedulers = self._schedulers.observe(facts, ownership.owners, agents.tracked_agents)
         snapshot = Snapshot(
             table=table,
@@ -208,6 +214,7 @@ class Sampler:
             schedulers=schedulers,
             session_labels=facts.labels,
             tracked_agents=agents.tracked_agents,
+            limits=agents.limits,
             leaks=self._leaks.observe(facts, ownership, schedulers),
             memory=self._memory.observe(facts, ownership.owners),
             living=ownership.members,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from tests.support.literals.spending import QUOTAS, SESSION_SPENDING, SPENDING
 from tmux_exporter.analysis.operations.operations import BOUNDS as OPERATION_BOUNDS
 from tmux_exporter.facts.agents import AgentState, HelperKind, StateSource, WaitingReason
 from tmux_exporter.facts.attach import AttachPoint
@@ -35,7 +36,7 @@ from tmux_exporter.facts.report import (
     Usage,
 )
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerRemark, SchedulerState
-from tmux_exporter.facts.spending import AgentSpending, CostSource, Exactness, SpendingProblem, ToolResult
+from tmux_exporter.facts.spending import SpendingProblem
 from tmux_exporter.facts.tmux import QueryFailure
 from tmux_exporter.facts.workspaces import WorkspaceKind
 from tmux_exporter.wire.operation_line import CLASSES, FAILURES
@@ -298,25 +299,6 @@ OPERATIONS = OperationsReport(
 )
 
 
-SPENDING = AgentSpending(
-    exactness=Exactness.EXACT,
-    tokens={
-        ("input", "opus-1"): 18, ("output", "opus-1"): 609, ("cache_read", "opus-1"): 3009,
-        ("cache_write_1h", "opus-1"): 189, ("input", "haiku-1"): 5, ("output", "haiku-1"): 0,
-    },
-    reasoning_tokens={"opus-1": 120},
-    cost_dollars={CostSource.TABLE: 0.0185},
-    unpriced_tokens=5,
-    requests=4,
-    turns=2,
-    compactions=1,
-    tool_calls={ToolResult.OK: 3, ToolResult.ERROR: 1},
-    context_tokens=1115,
-    context_window_tokens=None,
-    last_prompt_timestamp_seconds=NOW - 90,
-)  # fmt: skip
-
-
 def example_report() -> Report:
     """Three servers (up, held, down), hostile names, agents of two programs, schedulers of four states."""
     return Report(
@@ -391,6 +373,8 @@ def example_report() -> Report:
         spending_problems={
             ("claude", each): int(each is SpendingProblem.MALFORMED) for each in SpendingProblem
         },
+        session_spending={("default", "work"): SESSION_SPENDING},
+        quotas=QUOTAS,
         collector_success={"tmux": False, "processes": True},
         problems=(Problem(source="claude-swarm-1", reason=QueryFailure.HUNG, detail="no answer within 2 s"),),
         remediator=RemediatorReport(up=True, status=OBSERVER),

@@ -1,9 +1,23 @@
-"""Lines of transcripts and rollouts in their measured shapes, and the recorded files."""
+"""Lines of transcripts and rollouts in their measured shapes, recorded files, and what is told of them."""
 
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from tmux_exporter.facts.agents import AgentState
+from tmux_exporter.facts.spending import (
+    AccountQuota,
+    AgentSpending,
+    Cost,
+    CostSource,
+    Exactness,
+    SessionSpending,
+    Spent,
+    TokenKind,
+    Tokens,
+    ToolResult,
+)
 
 RECORDED = Path(__file__).parents[2] / "fixtures" / "agents" / "spending"
 SECRET = "zz-secret-words-4711"
@@ -62,3 +76,42 @@ def total(*, at: float = STARTED + 1, last: int = 0, window: int | None = 258_40
     if window is not None:
         info["model_context_window"] = window  # type: ignore[assignment]
     return line(timestamp=stamp(at), type="event_msg", payload={"type": "token_count", "info": info})
+
+
+_TOLD = 1_795_500_000.25
+
+SPENDING = AgentSpending(
+    exactness=Exactness.EXACT,
+    tokens={
+        ("input", "opus-1"): 18, ("output", "opus-1"): 609, ("cache_read", "opus-1"): 3009,
+        ("cache_write_1h", "opus-1"): 189, ("input", "haiku-1"): 5, ("output", "haiku-1"): 0,
+    },
+    reasoning_tokens={"opus-1": 120},
+    cost_dollars={CostSource.TABLE: 0.0185},
+    unpriced_tokens=5,
+    requests=4,
+    turns=2,
+    compactions=1,
+    tool_calls={ToolResult.OK: 3, ToolResult.ERROR: 1},
+    context_tokens=1115,
+    context_window_tokens=None,
+    last_prompt_timestamp_seconds=_TOLD - 90,
+    since_start=Spent(tokens={"opus-1": Tokens(input=20, output=700)}, costs={"opus-1": Cost(0.02, 0)}),
+    whole=True,
+    account=1,
+    state_cost_dollars={AgentState.WORKING: 0.018, AgentState.WAITING: 0.0005},
+)  # fmt: skip
+
+SESSION_SPENDING = SessionSpending(
+    tokens=dict(zip(TokenKind, (30, 900, 3009, 0, 189), strict=True)),
+    cost_dollars={CostSource.TABLE: 0.03},
+    unpriced_tokens=5,
+)
+QUOTAS = (
+    AccountQuota(
+        program="codex", account=0, window="5h", used_ratio=0.635, reset=_TOLD + 3600, observed=_TOLD - 60
+    ),
+    AccountQuota(
+        program="codex", account=0, window="7d", used_ratio=None, reset=_TOLD - 9, observed=_TOLD - 60
+    ),
+)

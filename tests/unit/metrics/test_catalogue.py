@@ -36,7 +36,7 @@ CONTRACT = {
         {" ".join(f"tmux_session_{suffix}" for suffix in USAGE.split())}
         tmux_session_history_bytes tmux_session_created_timestamp_seconds tmux_session_attached_clients
         tmux_session_last_activity_timestamp_seconds tmux_session_unwatched_cpu_seconds_total
-        tmux_scheduler_next_due_timestamp_seconds
+        tmux_scheduler_next_due_timestamp_seconds tmux_session_unpriced_tokens_total
     """,
     "server session group memory_source partial cpu_source": "tmux_session_info",
     "server session window pane": f"""
@@ -57,13 +57,20 @@ CONTRACT = {
         tmux_agent_compactions_total
         tmux_agent_context_tokens tmux_agent_context_window_tokens tmux_agent_last_prompt_timestamp_seconds
     """,
-    "server session agent source": "tmux_agent_cost_dollars_total",
-    "server session agent exactness": "tmux_agent_usage_source_info",
+    "server session agent source": "tmux_agent_cost_dollars_total tmux_agent_session_cost_dollars",
+    "server session agent exactness account": "tmux_agent_usage_source_info",
+    "server session source": "tmux_session_cost_dollars_total",
+    "program account window": """
+        tmux_agent_quota_used_ratio tmux_agent_quota_reset_timestamp_seconds
+        tmux_agent_quota_observed_timestamp_seconds
+    """,
     "server session agent kind model": "tmux_agent_tokens_total",
     "server session agent model": "tmux_agent_reasoning_tokens_total",
     "server session agent result": "tmux_agent_tool_calls_total",
     "program reason": "tmux_exporter_usage_source_errors_total",
-    "server session agent kind": "tmux_agent_helpers tmux_agent_helpers_memory_bytes",
+    "server session agent kind": """
+        tmux_agent_helpers tmux_agent_helpers_memory_bytes tmux_agent_session_tokens
+    """,
     "server session agent port": "tmux_agent_listening_processes",
     "server session kind port": "tmux_leaked_listening_processes",
     "server session agent kind worktree": "tmux_workspace_bytes",
@@ -72,11 +79,12 @@ CONTRACT = {
     """,
     "server session agent state": """
         tmux_agent_state tmux_agent_state_seconds_total tmux_agent_state_cpu_seconds_total
+        tmux_agent_state_cost_dollars_total
     """,
     "server session agent reason": "tmux_agent_waiting_since_timestamp_seconds",
     "server session kind": """
         tmux_leaked_processes tmux_leaked_memory_bytes tmux_leaked_cpu_seconds_total tmux_leaked_open_fds
-        tmux_leaked_oldest_start_time_seconds
+        tmux_leaked_oldest_start_time_seconds tmux_session_tokens_total
     """,
     "server session state": """
         tmux_schedulers tmux_scheduler_memory_bytes tmux_scheduler_cpu_seconds_total tmux_scheduler_open_fds
@@ -159,8 +167,8 @@ CLOSED = {
     "tmux_remediator_refusals_total reason": (
         "blind warmup clock_jump server_unknown stale state not_a_pair too_late tmux_server own_process "
         "other_uid pane_shell attached_session listening_socket live_descendant namespace service "
-        "not_stopped unkillable evidence changed no_culprit unproven in_use held protected breaker "
-        "approval unavailable no_return max_match budget audit switched_off"
+        "not_stopped unkillable evidence changed no_culprit unproven in_use usage_limit held protected "
+        "breaker approval unavailable no_return max_match budget audit switched_off"
     ),
     "tmux_remediator_leases means": "scope pause",
     "tmux_remediator_culprits_total action": "throttle raise_fd_limit stop kill",

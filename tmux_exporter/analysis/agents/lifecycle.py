@@ -9,6 +9,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from tmux_exporter.analysis.agents.decide_state import decide_state
 from tmux_exporter.analysis.agents.names import gone_panes
 from tmux_exporter.analysis.programs.program import at_prompt
 from tmux_exporter.config import ExpectedAgent
@@ -29,13 +30,6 @@ from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView, TmuxVie
 
 _MOST = 10_000
 """Agents that are kept; beyond this, the agent seen longest ago is dropped."""
-
-_ORDER = {source: key for key, source in enumerate(StateSource)}
-_EXACT = (StateSource.PROCESS, StateSource.AGENT_FILE, StateSource.HOOK)
-# After these an agent stops and reports itself as idle; only its screen shows the reason.
-_STOPS = (WaitingReason.USAGE_LIMIT, WaitingReason.API_ERROR, WaitingReason.AUTH)
-
-_NOTHING = Clue(source=StateSource.NONE, state=AgentState.UNKNOWN, why="no source says anything")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,34 +372,3 @@ def _restored(memory: SavedAgent) -> _Entry:
             reason=memory.reason,
         ),
     )
-
-
-def decide_state(clues: Iterable[Clue]) -> tuple[Clue, tuple[Clue, ...]]:
-    """The deciding clue, which always has a state, and all others, strongest first.
-
-    The strongest source that distinguishes all states decides. One that does not (a quiet window may be idle
-    or waiting) decides only where no other source does.
-    """
-    ordered = sorted(clues, key=lambda clue: _ORDER[clue.source])
-    said = [clue for clue in ordered if clue.state is not None]
-    best = next((clue for clue in said if clue.certain), said[0] if said else _NOTHING)
-    if best.state is AgentState.IDLE:
-        # The titles of most programs are the same at a dialog and at rest.
-        untold = _STOPS if best.source in _EXACT else tuple(WaitingReason)
-        stop = (each for each in said if each.source is StateSource.PANE_TEXT and each.reason in untold)
-        best = next(stop, best)
-    elif best.state is AgentState.WAITING:
-        best = _with_reason_of(best, said)
-    elif best.source is StateSource.PANE_TITLE:
-        # It says so at some dialogs too; the screen is only asked where the window is quiet.
-        asks = (each for each in said if each.settled and each.state is AgentState.WAITING)
-        best = next(asks, best)
-    return best, tuple(clue for clue in ordered if clue.source is not best.source)
-
-
-def _with_reason_of(best: Clue, said: Iterable[Clue]) -> Clue:
-    """The clue with the reason on the screen: others call a question a permission, a limit a dialog."""
-    for each in said:
-        if each.source is StateSource.PANE_TEXT and each.state is AgentState.WAITING:
-            return replace(best, reason=each.reason, until=each.until)
-    return best

@@ -1,6 +1,6 @@
 """Builds the Report of one sample: usage per server, session, pane, agent, scheduler and leak."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
@@ -53,7 +53,7 @@ from tmux_exporter.facts.report import (
     Usage,
 )
 from tmux_exporter.facts.schedulers import SchedulerState
-from tmux_exporter.facts.spending import AgentSpending
+from tmux_exporter.facts.spending import SpendingCounters
 from tmux_exporter.facts.tmux import Pane, PaneKey, ServerView
 
 M = TypeVar("M", bound=StrEnum)
@@ -69,7 +69,7 @@ class Counters:
     queries: QueryStats
     agents: AgentCounts
     missed: int = 0
-    spending: Mapping[tuple[str, str, str], AgentSpending] = field(default_factory=dict)
+    spending: SpendingCounters = field(default_factory=SpendingCounters)
 
 
 class Summary:
@@ -347,7 +347,8 @@ class Summary:
             attach=attach_point(view, pane),
             helpers=helper_counts,
             helpers_memory_bytes=helper_memory,
-            spending=self._spending.get(labels),
+            spending=self._spending.agents.get(labels),
+            usage_limit=self._snapshot.limits.get(tracked.agent.process) if tracked.agent else None,
             listening_processes=self._snapshot.ports.get(tracked.agent.process, {}) if tracked.agent else {},
             workspace_bytes=self._snapshot.workspaces.get(tracked.agent.process, {}) if tracked.agent else {},
             state_seconds_total={

@@ -13,6 +13,7 @@ from tmux_exporter.facts.owner import Owner, OwnerKind
 from tmux_exporter.facts.process import Process, ProcessId, ProcessTable
 from tmux_exporter.facts.report import PaneReport
 from tmux_exporter.facts.schedulers import Scheduler
+from tmux_exporter.facts.spending import UsageLimit
 from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView, TmuxView
 from tmux_exporter.facts.workspaces import WorkspaceSizes
 
@@ -31,7 +32,7 @@ class Snapshot:
     `living` are those of `owners`, where they are known already.
     `orphan_cpu` are nanoseconds that ended orphans used and no sample has seen, and for how many nobody asked
     them; None while no fork events come. `workspaces` are the folders and `ports` the listening processes
-    of agents by their process, as far as they are known.
+    of agents by their process, as far as they are known; `limits` those at which files say that they stand.
     """
 
     table: ProcessTable
@@ -48,6 +49,7 @@ class Snapshot:
     orphan_cpu: Mapping[PaneKey, tuple[int, int]] | None = None
     ports: Mapping[ProcessId, Mapping[str, int]] = field(default_factory=dict)
     workspaces: Mapping[ProcessId, WorkspaceSizes] = field(default_factory=dict)
+    limits: Mapping[ProcessId, UsageLimit] = field(default_factory=dict)
 
     def listings(self) -> tuple[tuple[ServerView, Listing], ...]:
         """The servers that have a listing, fresh or held."""

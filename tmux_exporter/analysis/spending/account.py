@@ -15,6 +15,7 @@ from tmux_exporter.facts.spending import (
     ContextSeen,
     Cost,
     Event,
+    LimitSeen,
     Line,
     MoneySeen,
     Occasion,
@@ -76,7 +77,7 @@ class Account:
         self._last_prompt: float | None = None
         self._named: float | None = None
         self._quotas: dict[str, Quota] = {}
-        self._limited: float | None = None
+        self._limited: tuple[float, float | None] | None = None
 
     def close(self, until: float) -> None:
         """The process has ended: what was written from this wall time on is another one's."""
@@ -93,7 +94,8 @@ class Account:
             context_window_tokens=self._window,
             last_prompt=self._last_prompt,
             quotas=dict(self._quotas),
-            limited_since=self._limited,
+            limited_since=None if self._limited is None else self._limited[0],
+            limit_reset=None if self._limited is None else self._limited[1],
         )
 
     def conversation(self, *, begins: float | None = None, whole: bool = True) -> "Conversation":
@@ -135,8 +137,9 @@ class Account:
             case MoneySeen(model=model, dollars=dollars):
                 before, self._named = self._named or 0.0, max(dollars, self._named or 0.0)
                 self.spend(model, Tokens(), requests=0, cost=Cost(own=self._named - before))
-            case Occasion.LIMIT:
-                self._limited = max(at, self._limited or at)
+            case LimitSeen(reset=reset):
+                if self._limited is None or at >= self._limited[0]:
+                    self._limited = at, reset
             case QuotaSeen(window=window, used_ratio=used, reset=reset):
                 known = self._quotas.get(window)
                 if known is None or at >= known.observed:
@@ -168,7 +171,7 @@ class Account:
 
     def _go_on(self, at: float) -> None:
         """Something was asked or answered: a limit that was reached before is over, or is told again."""
-        if self._limited is not None and at > self._limited:
+        if self._limited is not None and at > self._limited[0]:
             self._limited = None
 
     def _fill(self, at: float, context: int | None) -> None:

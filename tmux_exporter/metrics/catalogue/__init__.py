@@ -26,6 +26,8 @@ FAMILIES: tuple[Spec, ...] = (
     *tmux.PANES,
     *work.AGENTS,
     *spending.SPENDING,
+    *spending.SESSION_SPENDING,
+    *spending.QUOTAS,
     *work.LEAKS,
     *work.SCHEDULERS,
     *work.OPERATIONS,

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.spending import CostSource, Exactness, TokenKind, ToolResult
 from tmux_exporter.metrics.catalogue.family import Spec
 
@@ -13,6 +14,7 @@ _agent = partial(
     labels=AGENT,
     closed={
         "kind": tuple(TokenKind),
+        "state": tuple(AgentState),
         "result": tuple(ToolResult),
         "exactness": tuple(Exactness),
         "source": tuple(CostSource),
@@ -24,8 +26,9 @@ SPENDING = (
         "tmux_agent_usage_source_info",
         "How the file is known in which the agent's program writes what it spends: exact (its process names "
         "or holds it) or unique (it is the only candidate). An agent without it has no figure of tokens, "
-        "requests and context: its program has no such file, or nobody can say which it is.",
-        labels=(*AGENT, "exactness"),
+        "requests and context: its program has no such file, or nobody can say which it is. account is the "
+        "number of its program's configuration folder, as in the families of quotas.",
+        labels=(*AGENT, "exactness", "account"),
         sparse=True,
     ),
     _agent(
@@ -97,5 +100,78 @@ SPENDING = (
         "tmux_agent_last_prompt_timestamp_seconds",
         "When somebody last asked the agent for something, in seconds since the epoch.",
         figure="spending.last_prompt_timestamp_seconds",
+    ),
+    _agent(
+        "tmux_agent_state_cost_dollars_total",
+        "What the tokens of the agent cost by our table in each state of it, in US dollars, since the "
+        "exporter saw it first; what was spent between two samples counts for the state at the second.",
+        labels=(*AGENT, "state"),
+        figure="spending.state_cost_dollars",
+        sparse=True,
+    ),
+    _agent(
+        "tmux_agent_session_tokens",
+        "Tokens that the agent's process has spent since it started, by kind, also before the exporter saw "
+        "it; not there where a part of it stands in a file that nobody knows any more.",
+        labels=(*AGENT, "kind"),
+        figure="spending.session_tokens",
+    ),
+    _agent(
+        "tmux_agent_session_cost_dollars",
+        "What these tokens cost, in US dollars, by who says so; not there where some of them have no price.",
+        labels=(*AGENT, "source"),
+        figure="spending.session_cost_dollars",
+        sparse=True,
+    ),
+)
+
+_session = partial(
+    Spec,
+    subject="session",
+    labels=("server", "session"),
+    closed={"kind": tuple(TokenKind), "source": tuple(CostSource)},
+)
+
+SESSION_SPENDING = (
+    _session(
+        "tmux_session_tokens_total",
+        "Tokens that all agents of the session have spent since the exporter saw them, by kind; also those "
+        "that are gone, as long as one is there.",
+        labels=("server", "session", "kind"),
+        figure="tokens",
+    ),
+    _session(
+        "tmux_session_cost_dollars_total",
+        "What the tokens of the session's agents cost, in US dollars, by who says so.",
+        labels=("server", "session", "source"),
+        figure="cost_dollars",
+        sparse=True,
+    ),
+    _session(
+        "tmux_session_unpriced_tokens_total",
+        "Tokens of the session's agents that have no price.",
+        figure="unpriced_tokens",
+    ),
+)
+
+_quota = partial(Spec, subject="agent", labels=("program", "account", "window"))
+
+QUOTAS = (
+    _quota(
+        "tmux_agent_quota_used_ratio",
+        "How much of a window of the quota of an account is used, as its program was told last: 1 is all of "
+        "it. account is the number of the program's configuration folder: 0 for the usual one. Not there "
+        "once the window has been reset.",
+        figure="used_ratio",
+    ),
+    _quota(
+        "tmux_agent_quota_reset_timestamp_seconds",
+        "When the window of the quota is reset, in seconds since the epoch, as the program was told last.",
+        figure="reset",
+    ),
+    _quota(
+        "tmux_agent_quota_observed_timestamp_seconds",
+        "When the program was told of this window last, in seconds since the epoch.",
+        figure="observed",
     ),
 )

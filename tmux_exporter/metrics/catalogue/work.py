@@ -136,8 +136,8 @@ AGENTS = (
     ),
     _agent(
         "tmux_agent_usage_limit_reset_timestamp_seconds",
-        "When the usage limit that the agent waits for ends, as its screen says, in seconds since the epoch; "
-        "only there while it waits for one and its screen names a time.",
+        "When the usage limit that the agent waits for ends, as a file of its program or its screen says, in "
+        "seconds since the epoch; only there while it waits for one and a time is named.",
     ),
     _agent(
         "tmux_agent_recovery_seconds",

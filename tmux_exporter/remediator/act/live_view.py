@@ -2,7 +2,7 @@
 
 import os
 import select
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from tmux_exporter.base.clock import Clock
@@ -12,7 +12,9 @@ from tmux_exporter.facts.report import Remembered, Report
 from tmux_exporter.remediator.act.confirm_listings import ConfirmingTmuxSource
 from tmux_exporter.remediator.decide.last_checks import ProcessContext
 from tmux_exporter.remediator.decide.vetoes import Moment
-from tmux_exporter.sampling.open import open_sampler, open_tmux
+from tmux_exporter.remediator.policies.policy import PolicySet
+from tmux_exporter.sampling.open import open_sampler, open_tmux, spending_files
+from tmux_exporter.sampling.stages.spending import SpendingOpener
 from tmux_exporter.sources.processes.full_reader import ProcReader
 from tmux_exporter.sources.processes.leak_details import LeakDetailReader
 from tmux_exporter.sources.processes.parse import Stat, parse_stat
@@ -24,10 +26,18 @@ LOOK_TIMEOUT = 0.4
 """Query timeout of the last check: one hung tmux server must not make the other listings stale."""
 
 
+LIMITS_SECONDS = 0.2
+"""For so long a sample reads the files of agents for their usage limits."""
+
+
 class LiveView:
     """Reads everything again at each call; `earlier` is what the samples of the loop have shown before."""
 
-    def __init__(self, config: Config, clock: Clock, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, config: Config, clock: Clock, environ: Mapping[str, str], limits: SpendingOpener | None = None
+    ) -> None:
+        """`limits` opens what tells who stands at a usage limit."""
+        self._limits = limits
         quick = replace(config.tmux, query_timeout=min(config.tmux.query_timeout, LOOK_TIMEOUT))
         full = replace(config.processes, reading=ReadMode.FULL)
         self._config = replace(config, tmux=quick, processes=full)
@@ -83,6 +93,7 @@ class LiveView:
             counting=False,
             trees=True,
             screens=False,
+            spending=self._limits,
             earlier=self.earlier,
         )
         started = self._clock.monotonic()
@@ -112,6 +123,17 @@ class LiveView:
                 # It has just ended; its children were reparented.
                 break
         return frozenset(pids)
+
+
+def limit_files(
+    config: Config, clock: Clock, environ: Mapping[str, str], policies: Callable[[], PolicySet]
+) -> SpendingOpener:
+    """What tells who stands at a usage limit; nothing is read before a policy asks for agents that rest."""
+
+    def wanted() -> bool:
+        return any(each.by_rest for each in policies().policies)
+
+    return spending_files(config, clock, environ, at_once=LIMITS_SECONDS, wanted=wanted)
 
 
 def process_of(pid: int) -> ProcessId:

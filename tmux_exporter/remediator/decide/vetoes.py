@@ -84,6 +84,10 @@ class Terms(Protocol):
     def by_hash(self) -> bool:
         """Whether it names the command lines of leaked processes."""
 
+    @property
+    def by_rest(self) -> bool:
+        """Whether it is for agents that do nothing: by for how long, or by their state."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -227,6 +231,15 @@ def is_unused(case: Case) -> bool:
     return since is not None and case.moment.monotonic - since >= QUIET
 
 
+def has_quota(case: Case) -> bool:
+    """No file says that an agent, meant for doing nothing, can do nothing because its quota is used up.
+
+    What its screen shows and what its hooks report protects nothing.
+    """
+    limit = case.subject.usage_limit if isinstance(case.subject, AgentReport) else None
+    return limit is None or not case.policy.by_rest or case.moment.wall >= limit.latest_end
+
+
 def has_its_sleep(case: Case) -> bool:
     """There is a sleep to end: without one it may be sending its keys right now."""
     return not isinstance(case.subject, SchedulerReport) or case.subject.sleep is not None
@@ -300,6 +313,7 @@ VETOES = (
     Veto(Refusal.ATTACHED_SESSION, is_not_attended),
     Veto(Refusal.LIVE_DESCENDANT, carries_nobody),
     Veto(Refusal.IN_USE, is_unused),
+    Veto(Refusal.USAGE_LIMIT, has_quota),
 )
 
 

@@ -20,6 +20,7 @@ from tmux_exporter.facts.report import (
     TreeProcess,
 )
 from tmux_exporter.metrics.catalogue.usage import policy_figures
+from tmux_exporter.remediator.policies.policy import IDLE_TIME
 
 Subject = SchedulerReport | AgentReport | LeakReport | PaneReport | ServerReport
 """The report of one target."""
@@ -149,7 +150,7 @@ _ROWS: tuple[tuple[TargetKind, str, tuple[str, ...]], ...] = (
 _PREFIX = {TargetKind.LEAKED_PROCESS: "leaked"}
 
 _AGE_ROWS = (
-    (TargetKind.AGENT, "tmux_agent_idle_seconds", "state_since_timestamp_seconds"),
+    (TargetKind.AGENT, IDLE_TIME, "state_since_timestamp_seconds"),
     (TargetKind.LEAKED_PROCESS, "tmux_leaked_age_seconds", "start_time_seconds"),
     (TargetKind.SCHEDULER, "tmux_scheduler_age_seconds", "start_time_seconds"),
     (TargetKind.PANE, "tmux_pane_age_seconds", "usage.oldest_process_start_time_seconds"),

@@ -17,6 +17,9 @@ from tmux_exporter.facts.schedulers import SchedulerState
 PANE_STEPS = frozenset({Action.SAVE, Action.CLEAR_HISTORY, Action.SET_OPTION, Action.CLOSE_DEAD_PANE})
 """Steps that are for panes alone."""
 
+IDLE_TIME = "tmux_agent_idle_seconds"
+"""For how long an agent has done nothing."""
+
 _WAITS = ("hold", "warmup", "cooldown", "budget_window")
 
 
@@ -278,6 +281,15 @@ class Policy:
     def by_hash(self) -> bool:
         """Whether it names the command lines of leaked processes by their hashes."""
         return self.match.opted_in
+
+    @property
+    def by_rest(self) -> bool:
+        """Whether it is for agents that do nothing: by for how long, or by their state."""
+        idles = [each.metric == IDLE_TIME for each in self.when.conditions]
+        # Where another bound is enough, it holds as for everybody: who waits for its quota has idled for 0 s.
+        return bool(self.match.agent_states) or (
+            all(idles) and bool(idles) if self.when.one_is_enough else any(idles)
+        )
 
     @property
     def stop(self) -> LadderStep | None:

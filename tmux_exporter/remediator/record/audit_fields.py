@@ -175,7 +175,8 @@ def _of_case(case: Case) -> dict[str, object]:
         "terms": {
             name: getattr(policy, name)
             for name in ("servers", "max_age", "remaining", "warmup", "allow", "by_hash")
-        },
+        }
+        | ({"by_rest": True} if policy.by_rest else {}),
     }
 
 
@@ -193,7 +194,9 @@ def _of_subject(subject: Subject) -> dict[str, object]:
                 "sockets": subject.sockets,
             }
         case AgentReport():
-            return words | {"program": subject.program, "process": subject.process}
+            limit = subject.usage_limit
+            limited = {} if limit is None else {"usage_limit": (limit.since, limit.until)}
+            return words | {"program": subject.program, "process": subject.process} | limited
         case LeakReport():
             weak = {name: True for name in WEAK if getattr(subject, name)}
             quiet = {"quiet_since": subject.quiet_since}

@@ -21,6 +21,7 @@ from tmux_exporter.facts.report import (
     SessionReport,
 )
 from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.facts.spending import UsageLimit
 from tmux_exporter.remediator.decide.last_checks import (
     ProcessEvidence,
     TargetProcess,
@@ -53,6 +54,7 @@ class RecordedTerms(NamedTuple):
     warmup: float
     allow: tuple[OptIn, ...]
     by_hash: bool = True
+    by_rest: bool = False
 
 
 def decisions(records: Iterable[Record]) -> tuple[Record, ...]:
@@ -233,7 +235,9 @@ def _subject(value: Record, look: Record) -> Subject:
         )
     if "program" in value:
         process = None if value["process"] is None else _id(value["process"])
-        return _only(AgentReport, **known, process=process, program=value["program"])
+        since, until = value.get("usage_limit") or (None, None)
+        limit = None if since is None else UsageLimit(since=since, until=until, stopped=False)
+        return _only(AgentReport, **known, process=process, program=value["program"], usage_limit=limit)
     weak = {name: value.get(name, False) for name in WEAK}
     weak["quiet_since"] = value.get("quiet_since")
     return _only(LeakReport, **known, process=_id(value["process"]), kind=LeakKind(value["kind"]), **weak)

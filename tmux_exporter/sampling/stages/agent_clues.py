@@ -1,9 +1,11 @@
 """What every source says of every agent: looks where agents tell of themselves, and hands out clues."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from types import MappingProxyType
 
+from tmux_exporter.analysis.agents.decide_state import decide_state
 from tmux_exporter.analysis.agents.hook_state import (
     LatestHook,
     WindowActivity,
@@ -11,13 +13,13 @@ from tmux_exporter.analysis.agents.hook_state import (
     hook_clue,
     reporting_agent,
 )
-from tmux_exporter.analysis.agents.lifecycle import decide_state
 from tmux_exporter.analysis.agents.pane_state import activity_clue, title_clue
 from tmux_exporter.analysis.agents.screen_patterns import SCREENS
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config import Config
-from tmux_exporter.facts.agents import Agent, AgentState, Clue, StateSource
+from tmux_exporter.facts.agents import Agent, AgentState, Clue, StateSource, WaitingReason
 from tmux_exporter.facts.process import ProcessId, ProcessTable
+from tmux_exporter.facts.spending import UsageLimit
 from tmux_exporter.facts.tmux import TmuxView
 from tmux_exporter.sampling.stages.screen_schedule import Place, ScreenWatch, places_of
 from tmux_exporter.sources.agents.claude_sessions import ClaudeSessions
@@ -55,7 +57,14 @@ class AgentWatch:
         self._packages = packages
         self._told: dict[ProcessId, tuple[Agent, Agent]] = {}
 
-    def look(self, table: ProcessTable, view: TmuxView, agents: Sequence[Agent], config: Config) -> Watched:
+    def look(
+        self,
+        table: ProcessTable,
+        view: TmuxView,
+        agents: Sequence[Agent],
+        config: Config,
+        limits: Mapping[ProcessId, UsageLimit] = MappingProxyType({}),
+    ) -> Watched:
         """Everything that is said of `agents` now. Raises nothing for what it finds."""
         if not agents:
             return Watched(agents=())
@@ -68,7 +77,7 @@ class AgentWatch:
         told: list[Agent] = []
         clues: dict[ProcessId, list[Clue]] = {}
         for agent in agents:
-            found: list[Clue] = []
+            found = [_limit_clue(limits[agent.process])] if agent.process in limits else []
             version = agent.version
             if agent.program == CLAUDE:
                 word = self._sessions.read(agent.programs)
@@ -130,7 +139,19 @@ def open_watch(
     )
 
 
-def _leaves_open(agent: Agent, clues: Iterable[Clue], place: Place | None, wall: float) -> bool:
+def _limit_clue(limit: UsageLimit) -> Clue:
+    own = "its last turn ended at its usage limit" if limit.stopped else "the quota of its account is used up"
+    return Clue(
+        source=StateSource.USAGE_FILE,
+        state=AgentState.WAITING if limit.stopped else None,
+        reason=WaitingReason.USAGE_LIMIT,
+        since=limit.since,
+        until=limit.until,
+        why=f"its file of usage says that {own}",
+    )
+
+
+def _leaves_open(agent: Agent, clues: Sequence[Clue], place: Place | None, wall: float) -> bool:
     """Whether only the screen could tell: nobody stronger says that it works.
 
     At its prompt, at a question and at a limit of its use most of an agent's signs are the same, and few of
@@ -140,6 +161,9 @@ def _leaves_open(agent: Agent, clues: Iterable[Clue], place: Place | None, wall:
     if agent.program not in SCREENS or place is None:
         return False
     best, _ = decide_state(clue for clue in clues if clue.source is not StateSource.WINDOW_ACTIVITY)
+    if best.state is AgentState.WORKING and any(each.source is StateSource.USAGE_FILE for each in clues):
+        # It may try again all the time.
+        return True
     if best.state is AgentState.WORKING and best.source is StateSource.PANE_TITLE:
         moved = place.still.moved
         return moved is not None and wall + place.listed_at - moved > 1.0

@@ -1,5 +1,6 @@
 """Stage: which agents run, their names, states and lives."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tmux_exporter.analysis.agents.find import AgentFacts, AgentFinder
@@ -9,6 +10,8 @@ from tmux_exporter.analysis.programs.agent_programs import SIGNATURES
 from tmux_exporter.analysis.programs.signatures import merge
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.facts.agents import Agent, SavedAgents, TrackedAgent
+from tmux_exporter.facts.process import ProcessId
+from tmux_exporter.facts.spending import UsageLimit
 from tmux_exporter.sampling.stages.agent_clues import AgentWatch, Watched
 from tmux_exporter.sampling.stages.ownership import Ownership
 from tmux_exporter.sampling.stages.protocols import SampleFacts
@@ -16,10 +19,14 @@ from tmux_exporter.sampling.stages.protocols import SampleFacts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agents:
-    """The agents that run, and all that are tracked: these and those that do not run."""
+    """The agents that run, and all that are tracked: these and those that do not run.
+
+    `limits` are those at which agents stand, by their root processes, as files say.
+    """
 
     running: tuple[Agent, ...]
     tracked_agents: tuple[TrackedAgent, ...]
+    limits: Mapping[ProcessId, UsageLimit]
 
 
 class AgentStage:
@@ -33,8 +40,13 @@ class AgentStage:
         self._watch = watch
         self._finder = AgentFinder(self._names)
 
-    def observe(self, facts: SampleFacts, ownership: Ownership) -> Agents:
-        """The agents of this sample."""
+    def observe(
+        self,
+        facts: SampleFacts,
+        ownership: Ownership,
+        limits_of: Callable[[Sequence[Agent]], Mapping[ProcessId, UsageLimit]],
+    ) -> Agents:
+        """The agents of this sample; `limits_of` tells which of them stand at a usage limit."""
         table, view, settings = facts.table, facts.view, facts.config.agents
         found = self._finder.find(
             AgentFacts(
@@ -47,7 +59,10 @@ class AgentStage:
                 settings=settings,
             )
         )
-        watched = self._watch.look(table, view, found, facts.config) if self._watch else Watched(agents=found)
+        limits = limits_of(found)
+        watched = Watched(agents=found)
+        if self._watch is not None:
+            watched = self._watch.look(table, view, found, facts.config, limits)
         agent_sample = AgentSample(
             table=table,
             view=view,
@@ -59,6 +74,7 @@ class AgentStage:
         return Agents(
             running=watched.agents,
             tracked_agents=self._agent_tracker.observe(agent_sample, settings.expected),
+            limits=limits,
         )
 
     @property

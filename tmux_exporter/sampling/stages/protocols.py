@@ -28,7 +28,7 @@ from tmux_exporter.facts.schedulers import ShellFacts, ShellQuestion
 from tmux_exporter.facts.tmux import TmuxView
 from tmux_exporter.facts.workspaces import Workspace
 from tmux_exporter.sampling.stages.agent_clues import AgentWatch
-from tmux_exporter.sampling.stages.spending import SpendingWatch
+from tmux_exporter.sampling.stages.spending import SpendingOpener
 
 T = TypeVar("T")
 
@@ -208,7 +208,7 @@ class Sources:
     lineage: LineageSource | None = None
     workspaces: WorkspaceSource | None = None
     watch: AgentWatch | None = None
-    open_spending: Callable[[], SpendingWatch] | None = None
+    open_spending: SpendingOpener | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

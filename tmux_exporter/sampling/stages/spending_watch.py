@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 
-from tmux_exporter.analysis.report.view import Snapshot
 from tmux_exporter.analysis.spending.account import Account
 from tmux_exporter.analysis.spending.counters import SpendingCounts
+from tmux_exporter.analysis.spending.limits import Quotas, account_quotas, newest_quotas, usage_limits
 from tmux_exporter.base.clock import Clock
-from tmux_exporter.facts.agents import Agent
-from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.facts.spending import AgentSpending
-from tmux_exporter.sampling.stages.spending import Labels, Problems
+from tmux_exporter.facts.agents import Agent, TrackedAgent
+from tmux_exporter.facts.process import ProcessId, ProcessTable
+from tmux_exporter.facts.spending import AccountQuota, ProcessSpending, SpendingCounters, UsageLimit
+from tmux_exporter.sampling.stages.spending import Problems
 from tmux_exporter.sources.spending.located import Target
 from tmux_exporter.sources.spending.reader import SpendingReader
 
@@ -25,23 +25,26 @@ class FileWatch:
         environ: Mapping[str, str],
         proc_root: str,
         at_once: float | None = None,
+        only_limits: bool = False,
     ) -> None:
         """`environ` is our own environment. With `at_once` each sample reads, so many seconds at most.
 
-        Without it a thread does.
+        Without it a thread does. With `only_limits` nothing is counted, and who has a file that is not read
+        to its end yet stands at a limit, for all that is known.
         """
-        self._clock, self._at_once = clock, at_once
+        self._clock, self._at_once, self._only_limits = clock, at_once, only_limits
         self._counts = SpendingCounts()
         self._targets: dict[ProcessId, Target] = {}
+        self._programs: dict[ProcessId, str] = {}
+        self._found: Mapping[ProcessId, ProcessSpending] = {}
+        self._quotas: Quotas = {}
         self._reader = SpendingReader(
             uid=uid, clock=clock, environ=environ, proc_root=proc_root, open_account=Account
         )
 
-    def observe(
-        self, snapshot: Snapshot, agents: Sequence[Agent], earlier: int
-    ) -> Mapping[Labels, AgentSpending]:
-        """As SpendingWatch says; what is shown is what the last round of the reader knew."""
-        table, known = snapshot.table, self._targets
+    def follow(self, table: ProcessTable, agents: Sequence[Agent], earlier: int) -> None:
+        """As SpendingWatch says; what is known of them is what the last round of the reader knew."""
+        known = self._targets
         self._targets = {
             each.process: old
             if (old := known.get(each.process)) is not None and old.programs == each.programs
@@ -59,11 +62,43 @@ class FileWatch:
             self._reader.follow(targets)
         else:
             self._read(targets, self._clock.monotonic() + self._at_once)
+        self._found = self._reader.found
+        self._programs.update((process, each.program) for process, each in self._targets.items())
+        self._programs = {
+            each: name
+            for each, name in self._programs.items()
+            if each in self._found or each in self._targets
+        }
+        self._quotas = newest_quotas((self._programs[each], told) for each, told in self._found.items())
+
+    def limits(self) -> Mapping[ProcessId, UsageLimit]:
+        """As SpendingWatch says."""
+        running = {
+            process: (each.program, self._found[process])
+            for process, each in self._targets.items()
+            if process in self._found
+        }
+        now = self._clock.time()
+        limits = usage_limits(running, self._quotas, now)
+        if self._only_limits:
+            unread = UsageLimit(since=now, until=None, stopped=False, unread=True)
+            limits |= dict.fromkeys(self._reader.unread, unread)
+        return limits
+
+    def quotas(self) -> tuple[AccountQuota, ...]:
+        """As SpendingWatch says."""
+        return account_quotas(self._quotas, self._clock.time())
+
+    def count(self, agents: Sequence[TrackedAgent], at: float) -> SpendingCounters:
+        """As SpendingWatch says."""
+        if self._only_limits:
+            return SpendingCounters()
         labels = {
             (each.server, each.session, each.name): each.agent.process if each.agent else None
-            for each in snapshot.tracked_agents
+            for each in agents
         }
-        return self._counts.observe(self._reader.found, labels, table.taken_at)
+        states = {(each.server, each.session, each.name): each.status.state for each in agents}
+        return self._counts.observe(self._found, labels, at, states)
 
     def _read(self, targets: Sequence[Target], until: float) -> None:
         self._reader.round(targets)

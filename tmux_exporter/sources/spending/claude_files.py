@@ -13,10 +13,14 @@ from tmux_exporter.sources.common.untrusted_file import Mark, UntrustedFileError
 from tmux_exporter.sources.spending import claude_transcript
 from tmux_exporter.sources.spending.claude_status import status_source
 from tmux_exporter.sources.spending.follow import LinesSource, NotFollowedError
+from tmux_exporter.sources.spending.heads import head_of
 from tmux_exporter.sources.spending.located import MOST_FILES, Located, Target
+from tmux_exporter.sources.spending.values import parsed, time_of
 from tmux_exporter.wire.runtime_folder import runtime_folder
 
 _SESSION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_CLEARED = b"<command-name>/clear"
+_HEAD_BYTES = 64 * 1024
 _MOST_SESSIONS = 8
 _MOST_PROCESSES = 4
 _SETTLED_SECONDS = 1.0
@@ -39,6 +43,7 @@ class ClaudeFiles:
         self._folder = ""
         self._session = ""
         self._paths: dict[str, str] = {}
+        self._first: bool | None = None
         self._next_search = 0.0
         self._status = [
             status_source(runtime_folder(own, uid), each) for each in target.programs[:_MOST_PROCESSES]
@@ -54,6 +59,8 @@ class ClaudeFiles:
             return None
         if self._session not in self._paths and (path := self._transcript()):
             self._paths[self._session] = path
+            if self._first is None:
+                self._first = _is_first(path, self._uid, self._since)
             while len(self._paths) > _MOST_SESSIONS:
                 del self._paths[next(iter(self._paths))]
         own = tuple(self._paths.values())
@@ -69,6 +76,7 @@ class ClaudeFiles:
                 ),
             ),
             home=self._folder,
+            whole=bool(self._first),
         )
 
     def _read_session(self, programs: Sequence[ProcessId]) -> bool:
@@ -151,6 +159,24 @@ class ClaudeFiles:
             if self._clock.time() - mark.changed > _SETTLED_SECONDS:
                 self._subagents[folder] = known
         return known[1]
+
+
+def _is_first(path: str, uid: int, since: float) -> bool:
+    """Whether the process that started `since` began this transcript, and left no other one for it.
+
+    One that it has resumed begins before it, one after `/clear` says so in its first lines.
+    """
+    lines = head_of(path, uid=uid, most=_HEAD_BYTES).split(b"\n")[:-1]
+    if any(_CLEARED in each for each in lines):
+        return False
+    for each in lines:
+        try:
+            at = time_of(parsed(each))
+        except ValueError:
+            continue
+        if at is not None:
+            return at >= since
+    return False
 
 
 def _session(content: bytes, process: ProcessId) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tmux_exporter.facts.spending import (
     Event,
+    LimitSeen,
     Line,
     Occasion,
     RequestSeen,
@@ -16,7 +17,7 @@ from tmux_exporter.facts.spending import (
     ToolResult,
     ToolSeen,
 )
-from tmux_exporter.sources.spending.values import key, model, parsed, part, time_of, tokens
+from tmux_exporter.sources.spending.values import key, model, parsed, part, reset_of, time_of, tokens
 
 _SYNTHETIC = "<synthetic>"
 """The model of an answer that the program itself has written."""
@@ -46,18 +47,18 @@ def parse(line: bytes) -> Line | None:
     at = time_of(record)
     if at is None or "forkedFrom" in record:
         return None
-    found = tuple(_events(record))
+    found = tuple(_events(record, at))
     return Line(at=at, events=found) if found else None
 
 
-def _events(record: Mapping[str, Any]) -> Iterator[Event]:
+def _events(record: Mapping[str, Any], at: float) -> Iterator[Event]:
     kind, message = record.get("type"), part(record, "message")
     if kind == "assistant":
         usage = message.get("usage")
         if isinstance(usage, dict) and message.get("model") != _SYNTHETIC:
             yield _request(record, message, usage)
         elif record.get("error") == "rate_limit" and not record.get("isSidechain"):
-            yield Occasion.LIMIT
+            yield LimitSeen(reset=reset_of(message.get("content"), at))
     elif kind == "user":
         yield from _user(record, message.get("content"))
     elif kind == "system":

@@ -19,6 +19,9 @@ from tmux_exporter.sources.spending.follow import LinesSource, NotFollowedError
 from tmux_exporter.sources.spending.heads import first_line
 from tmux_exporter.sources.spending.located import MOST_FILES, Located, Source, Target
 
+_STARTING_SECONDS = 10.0
+"""The first conversation of a process begins within that."""
+
 _BURST_SECONDS = 1.0
 """A conversation that was copied by an early version is written within that."""
 
@@ -63,7 +66,12 @@ class CodexFiles:
         if self._held[process] or kept:
             for each in self._held[process]:
                 kept.setdefault(each.path, _source(each))
-            return Located(exactness=Exactness.EXACT, sources=tuple(kept.values())[-MOST_FILES:], home=home)
+            return Located(
+                exactness=Exactness.EXACT,
+                sources=tuple(kept.values())[-MOST_FILES:],
+                home=home,
+                whole=len(kept) == 1 and _is_first(next(iter(kept.values())), target.started),
+            )
         folder = self._folders[process]
         rollouts = self._daemons[home]
         candidates = [each for each in rollouts if not each.thread.parent and each.thread.cwd == folder]
@@ -148,6 +156,11 @@ def _read_head(path: str, uid: int) -> Thread | None:
         return parse_head(line) if line is not None else None
     except ValueError:
         return None
+
+
+def _is_first(source: Source, since: float) -> bool:
+    """Whether the process began this conversation as it started: a later one may have followed another."""
+    return source.begins is not None and abs(source.begins - since) <= _STARTING_SECONDS
 
 
 def _source(rollout: _Rollout) -> Source:

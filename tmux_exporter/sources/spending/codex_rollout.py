@@ -11,6 +11,7 @@ from typing import Any
 from tmux_exporter.facts.spending import (
     ContextSeen,
     Event,
+    LimitSeen,
     Line,
     Occasion,
     QuotaSeen,
@@ -27,6 +28,7 @@ from tmux_exporter.sources.spending.values import (
     number,
     parsed,
     part,
+    reset_of,
     time_of,
     tokens,
     window,
@@ -86,10 +88,10 @@ class RolloutParser:
         at, payload = time_of(record), part(record, "payload")
         if at is None:
             return None
-        found = tuple(self._events(record.get("type"), payload))
+        found = tuple(self._events(record.get("type"), payload, at))
         return Line(at=at, events=found) if found else None
 
-    def _events(self, kind: object, payload: Mapping[str, Any]) -> Iterator[Event]:
+    def _events(self, kind: object, payload: Mapping[str, Any], at: float) -> Iterator[Event]:
         match kind:
             case "turn_context":
                 self._model = model(payload.get("model"))
@@ -101,18 +103,19 @@ class RolloutParser:
             case "compacted":
                 yield Occasion.COMPACTION
             case "event_msg":
-                yield from self._message(payload)
+                yield from self._message(payload, at)
             case _:
                 pass
 
-    def _message(self, payload: Mapping[str, Any]) -> Iterator[Event]:
+    def _message(self, payload: Mapping[str, Any], at: float) -> Iterator[Event]:
         match payload.get("type"):
             case "task_started":
                 yield Occasion.PROMPT
             case "task_complete":
                 yield Occasion.TURN
-                if part(payload, "error").get("codex_error_info") == "usage_limit_exceeded":
-                    yield Occasion.LIMIT
+                error = part(payload, "error")
+                if error.get("codex_error_info") == "usage_limit_exceeded":
+                    yield LimitSeen(reset=reset_of(error.get("message"), at))
             case "token_count":
                 info = part(payload, "info")
                 last = part(info, "last_token_usage")

@@ -5,26 +5,26 @@ import stat
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tmux_exporter.sources.common.opened import opened
 from tmux_exporter.sources.spending.values import parsed
 
 _HEAD_BYTES = 1024 * 1024
 
 
+def head_of(path: str, *, uid: int, most: int) -> bytes:
+    """The first bytes of a plain file of `uid`; empty where it is none, or cannot be read."""
+    try:
+        with opened(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK) as descriptor:
+            found = os.fstat(descriptor)
+            plain = stat.S_ISREG(found.st_mode) and found.st_uid == uid
+            return os.pread(descriptor, most, 0) if plain else b""
+    except OSError:
+        return b""
+
+
 def first_line(path: str, uid: int) -> bytes | None:
     """The first line of a plain file of `uid`; None where there is no whole one yet, or another file."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_uid != uid:
-            return None
-        line, end, _ = os.pread(descriptor, _HEAD_BYTES, 0).partition(b"\n")
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
+    line, end, _ = head_of(path, uid=uid, most=_HEAD_BYTES).partition(b"\n")
     return line if end else None
 
 

@@ -69,10 +69,12 @@ class Source(Protocol):
 class Located:
     """The files of a process; without any it has written nothing yet.
 
-    `home` is its configuration folder; `untold` are the counts that its program does not write down.
+    `home` is its configuration folder; `untold` are the counts that its program does not write down. `whole`:
+    what they say is all that it has written since it started, also before we saw it.
     """
 
     exactness: Exactness
     sources: tuple[Source, ...]
     home: str = ""
     untold: frozenset[str] = frozenset()
+    whole: bool = False

@@ -96,6 +96,8 @@ class _Follower:
         if self.exactness is None and not located.sources:
             # It has written nothing yet: all that comes is new.
             self._base = Spent()
+        if not self._files and located.sources:
+            self._whole = self._whole or located.whole
         self.exactness = located.exactness
         files = {}
         for source in located.sources:
@@ -220,7 +222,12 @@ class SpendingReader:
     @property
     def behind(self) -> bool:
         """Whether another round would know more of what was written before the first one."""
-        return any(each.behind for each in self._followers.values())
+        return bool(self.unread)
+
+    @property
+    def unread(self) -> frozenset[ProcessId]:
+        """Those with a file that has not been read to its end yet."""
+        return frozenset(each for each, follower in self._followers.items() if follower.behind)
 
     @property
     def problems(self) -> Problems:

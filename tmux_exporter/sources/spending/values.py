@@ -6,12 +6,15 @@ from datetime import datetime
 from typing import Any
 
 from tmux_exporter.base import strict_json
+from tmux_exporter.sources.agents.limit_end import limit_end
 
 OTHER_MODEL = "other"
 """The name of a model that is not one that we would show."""
 
 _MODEL = re.compile(r"(?!arn:)[A-Za-z0-9][A-Za-z0-9._:/-]{0,63}(?:@[0-9]{1,8})?(?:\[[0-9]{1,4}[a-z]\])?")
 """No name of a resource in somebody's account, and no mail."""
+
+_MOST_TEXT = 500
 
 _MOST = 1 << 40
 """Tokens of one request or conversation; more is a mistake."""
@@ -68,6 +71,16 @@ def window(minutes: int) -> str:
         if minutes % length == 0:
             return f"{minutes // length}{unit}"
     return f"{minutes}m"
+
+
+def reset_of(text: object, at: float) -> float | None:
+    """When a limit ends that a message of the program itself tells of, written at `at`; None if it does not.
+
+    The message is a text, or blocks of them. Nothing of it is kept.
+    """
+    first = text[0] if isinstance(text, list) and text else text
+    words = first.get("text") if isinstance(first, dict) else first
+    return limit_end([words[:_MOST_TEXT]], at) if isinstance(words, str) else None
 
 
 def model(value: object) -> str:

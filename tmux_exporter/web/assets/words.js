@@ -62,6 +62,7 @@ export const URGENCY = Object.keys(STATES);
 // Who told the state of an agent.
 export const SOURCES = {
   process: "reported by its process",
+  usage_file: "reported by its file of usage",
   agent_file: "reported by its own file",
   hook: "reported by its hook",
   pane_title: "read from the title of its pane",

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.literals.facts import pane
 from tests.support.literals.lives import Story, agent, declared, says, shell
-from tmux_exporter.analysis.agents.lifecycle import decide_state
+from tmux_exporter.analysis.agents.decide_state import decide_state
 from tmux_exporter.config import ExpectedAgent
 from tmux_exporter.facts.agents import AgentState, Clue, StateSource, WaitingReason
 
@@ -385,3 +385,37 @@ def test_one_glance_at_a_screen_never_demotes() -> None:
         AgentState.WAITING,
     ]
     assert look(works) is AgentState.WORKING, "up it goes at once"
+
+
+def test_a_limit_that_a_file_of_usage_tells_is_believed_first() -> None:
+    limit = Clue(
+        source=StateSource.USAGE_FILE,
+        why="",
+        state=AgentState.WAITING,
+        reason=WaitingReason.USAGE_LIMIT,
+        until=9e9,
+    )
+    menu = says(AgentState.WAITING, reason=WaitingReason.DIALOG)
+    for other in (says(AgentState.IDLE), says(AgentState.WORKING), menu):
+        assert decide_state([other, limit])[0] is limit
+    # Its end may stand on the screen alone.
+    untold, shown = replace(limit, until=None), replace(limit, source=TEXT, until=7e9)
+    assert decide_state([says(AgentState.IDLE), untold, shown])[0].until == 7e9
+
+
+def test_a_used_up_quota_stops_who_does_nothing_or_tries_again() -> None:
+    used_up = Clue(
+        source=StateSource.USAGE_FILE, why="", reason=WaitingReason.USAGE_LIMIT, since=3.0, until=9e9
+    )
+    limit = says(AgentState.WAITING, source=TEXT, reason=WaitingReason.USAGE_LIMIT)
+    best, passed = decide_state([says(AgentState.IDLE), used_up])
+    assert (best.state, best.reason, best.until, best.since) == (
+        AgentState.WAITING, WaitingReason.USAGE_LIMIT, 9e9, 3.0,
+    )  # fmt: skip
+    assert passed == (says(AgentState.IDLE),)
+    assert decide_state([says(AgentState.WORKING), used_up])[0].state is AgentState.WORKING
+    retries, _ = decide_state([says(AgentState.WORKING), used_up, limit])
+    assert (retries.source, retries.until) == (TEXT, 9e9)
+    asks = says(AgentState.WAITING, reason=WaitingReason.PERMISSION)
+    assert decide_state([asks, used_up])[0] is asks
+    assert decide_state([says(AgentState.WORKING, source=ACTIVITY), used_up])[0].state is AgentState.WORKING

@@ -6,6 +6,7 @@ from tmux_exporter.analysis.spending.account import MOST_MODELS, Account
 from tmux_exporter.facts.spending import (
     ContextSeen,
     Event,
+    LimitSeen,
     Line,
     Occasion,
     Quota,
@@ -126,6 +127,7 @@ def test_a_quota_is_what_was_told_last_of_each_window() -> None:
 
 @pytest.mark.parametrize("event", [request("a"), Occasion.PROMPT])
 def test_a_limit_is_over_with_what_is_asked_or_answered_after_it(event: Event) -> None:
-    limited = at(3, Occasion.LIMIT)
+    limited = at(3, LimitSeen(reset=SINCE + 99))
+    assert spent(limited).limit_reset == SINCE + 99
     assert spent(at(2, event), limited).limited_since == SINCE + 3
     assert spent(limited, at(4, event)).limited_since is None

@@ -90,7 +90,7 @@ def test_counters_have_the_cost_of_what_came_since() -> None:
     third = RequestSeen(key="c", model="gpt-5", tokens=Tokens(input=MILLION))
     counts, base = SpendingCounts(), spent(first)
     *_, shown = [
-        counts.observe({process: found}, {labels: process}, at)[labels]
+        counts.observe({process: found}, {labels: process}, at).agents[labels]
         for at, events in enumerate([(first,), (first, second), (first, second, third)])
         for found in (ProcessSpending(exactness=Exactness.EXACT, spent=spent(*events), base=base),)
     ]

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.literals.report import NOW, SPENDING, agent, example_report
+from tests.support.literals.report import NOW, agent, example_report
+from tests.support.literals.spending import SPENDING
 from tmux_exporter.commands.views.spending import as_dict, as_text
 from tmux_exporter.facts.spending import Cost, Spent, Tokens
 from tmux_exporter.metrics.report_json import render

@@ -11,16 +11,26 @@ import pytest
 
 from tests.support.literals.report import agent, leak, pane, session
 from tests.support.remediator.orphans import SERVER, WALL, Cycles, actions, orphan, refusals, seen, with_stop
+from tmux_exporter.facts.agents import AgentState, WaitingReason
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.process import Problem, ProcessId
 from tmux_exporter.facts.remediation import Action, Refusal, TargetKind
 from tmux_exporter.facts.report import AgentReport, Report, SchedulerReport, ServerReport
 from tmux_exporter.facts.schedulers import SchedulerState
+from tmux_exporter.facts.spending import LONGEST_LIMIT_SECONDS, UsageLimit
 from tmux_exporter.remediator.decide import cycle, objections, vetoes
 from tmux_exporter.remediator.decide.candidates import left_out_words
 from tmux_exporter.remediator.decide.vetoes import ENDABLE, Case, Moment, Subject, Terms, refusal
 from tmux_exporter.remediator.policies.builtin import ORPHANED_SCHEDULERS
-from tmux_exporter.remediator.policies.policy import OptIn, Policy, PolicySet, TargetMatch
+from tmux_exporter.remediator.policies.policy import (
+    IDLE_TIME,
+    Condition,
+    OptIn,
+    Policy,
+    PolicySet,
+    TargetMatch,
+    When,
+)
 
 P = ORPHANED_SCHEDULERS
 
@@ -183,6 +193,11 @@ ROOT = home(panes=(replace(pane("default", "work", "%3"), pid=500),))
 BELOW = home(panes=(replace(pane("default", "work", "%3"), pid=520),))
 SUBAGENT = replace(SEEN, agents=(AGENT, replace(AGENT, agent="helper", process=ProcessId(530, 1), pid=530)))
 LATER = Moment(wall=NOW.wall + P.max_age, monotonic=P.max_age + 0.1)
+STOPPED = UsageLimit(since=NOW.wall - 9, until=NOW.wall + 600, stopped=True)
+LIMITED = replace(AGENT, state=AgentState.WAITING, usage_limit=STOPPED)
+UNTOLD = replace(LIMITED, usage_limit=replace(STOPPED, until=None, stopped=False))
+IDLES = replace(P, when=When(conditions=(Condition(metric=IDLE_TIME, above=60.0, clear_below=60.0),)))
+WAITS = replace(P, match=TargetMatch(kind=TargetKind.AGENT, agent_states=(AgentState.WAITING,)))
 
 OTHERS: dict[Callable[[Case], bool], list[Case]] = {
     vetoes.sees_all_processes: [
@@ -209,6 +224,7 @@ OTHERS: dict[Callable[[Case], bool], list[Case]] = {
         case(replace(LEAK, quiet_since=None), SEEN),
         case(replace(LEAK, quiet_since=NOW.monotonic - vetoes.QUIET + 1), SEEN),
     ],
+    vetoes.has_quota: [case(each, SEEN, policy=by) for each in (LIMITED, UNTOLD) for by in (IDLES, WAITS)],
     vetoes.is_settled: [
         case(each, home(server=replace(SERVER, start_time_seconds=WALL))) for each in (AGENT, LEAK)
     ],
@@ -263,7 +279,30 @@ def test_what_a_policy_may_opt_in_to_is_these_and_no_more(monkeypatch: pytest.Mo
     lifted = {vetoes.is_not_attended, vetoes.is_no_pane}
     for veto, decoys in OTHERS.items():
         for decoy in decoys:
-            assert (refusal(replace(decoy, policy=everything)) is None) is (veto in lifted), veto
+            assert isinstance(decoy.policy, Policy)
+            bold = replace(decoy.policy, allow=everything.allow)
+            assert (refusal(replace(decoy, policy=bold)) is None) is (veto in lifted), veto
+
+
+def test_a_limit_protects_until_its_reset_and_for_eight_days_at_most() -> None:
+    def left_alone(subject: Subject, seconds: float) -> bool:
+        later = replace(SERVER, start_time_seconds=WALL - 1e6)
+        now = Moment(wall=STOPPED.since + seconds, monotonic=NOW.monotonic)
+        return refusal(case(subject, home(server=later), policy=IDLES, now=now)) is not None
+
+    assert left_alone(LIMITED, 608) and not left_alone(LIMITED, 609)
+    assert left_alone(UNTOLD, LONGEST_LIMIT_SECONDS - 1) and not left_alone(UNTOLD, LONGEST_LIMIT_SECONDS)
+    for_ever = replace(LIMITED, usage_limit=replace(STOPPED, until=NOW.wall + 9e9))
+    assert not left_alone(for_ever, LONGEST_LIMIT_SECONDS)
+
+
+def test_bounds_hold_for_an_agent_at_its_limit_and_words_protect_nobody() -> None:
+    memory = Condition(metric="tmux_agent_memory_bytes", above=1.0, clear_below=1.0)
+    assert refusal(case(LIMITED, SEEN, policy=replace(P, when=When(conditions=(memory,))))) is None
+    # What a screen shows, or a hook reports, is a state and no limit.
+    words = replace(AGENT, state=AgentState.WAITING, waiting_reason=WaitingReason.USAGE_LIMIT)
+    shown = replace(words, usage_limit_reset_timestamp_seconds=NOW.wall + 600)
+    assert refusal(case(shown, SEEN, policy=IDLES)) is None
 
 
 def test_what_a_sample_did_beside_its_listing_makes_nothing_old() -> None:

@@ -7,12 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.literals.facts import answering, pane, pane_key, process, table, tmux_server, tmux_view
-from tmux_exporter.analysis.report.view import Snapshot
-from tmux_exporter.facts.agents import Agent
-from tmux_exporter.facts.process import ProcessId
-from tmux_exporter.facts.spending import AgentSpending
-from tmux_exporter.sampling.stages.spending import Labels, Problems, SpendingStage
+from tests.support.literals.facts import pane_key, process, table, tmux_server
+from tmux_exporter.facts.agents import Agent, TrackedAgent
+from tmux_exporter.facts.process import ProcessId, ProcessTable
+from tmux_exporter.facts.spending import AccountQuota, SpendingCounters, UsageLimit
+from tmux_exporter.sampling.stages.spending import Problems, SpendingStage
 
 SERVER = tmux_server(100)
 CLAUDE = process(200, 100, start=700)
@@ -23,17 +22,21 @@ class Watch:
 
     def __init__(self) -> None:
         self.asked: list[tuple[list[ProcessId], int]] = []
+        self.problems: Problems = {}
 
-    def observe(
-        self, snapshot: Snapshot, agents: Sequence[Agent], earlier: int
-    ) -> Mapping[Labels, AgentSpending]:
-        assert snapshot.table.uid == 1000
+    def follow(self, table: ProcessTable, agents: Sequence[Agent], earlier: int) -> None:
+        assert table.uid == 1000
         self.asked.append(([each.process for each in agents], earlier))
+
+    def limits(self) -> Mapping[ProcessId, UsageLimit]:
         return {}
 
-    @property
-    def problems(self) -> Problems:
-        return {}
+    def quotas(self) -> tuple[AccountQuota, ...]:
+        return ()
+
+    def count(self, agents: Sequence[TrackedAgent], at: float) -> SpendingCounters:
+        assert not agents, at
+        return SpendingCounters()
 
 
 def agent(program: str = "claude") -> Agent:
@@ -43,18 +46,14 @@ def agent(program: str = "claude") -> Agent:
     )  # fmt: skip
 
 
-def snapshot(*agents: Agent, uid: int = 1000) -> Snapshot:
-    return Snapshot(
-        table=replace(table(SERVER, replace(CLAUDE, uid=uid)), uid=1000),
-        view=tmux_view(answering(SERVER, pane("%0", 200))),
-        owners={},
-        agents=agents,
-        schedulers=(),
-        session_labels={},
-    )
+Look = tuple[ProcessTable, tuple[Agent, ...]]
 
 
-def opened(*samples: Snapshot, wanted: bool = True) -> list[Watch]:
+def look(*agents: Agent, uid: int = 1000) -> Look:
+    return replace(table(SERVER, replace(CLAUDE, uid=uid)), uid=1000), agents
+
+
+def opened(*samples: Look, wanted: bool = True) -> list[Watch]:
     """The watches that a stage opened for these samples."""
     watches: list[Watch] = []
 
@@ -64,24 +63,24 @@ def opened(*samples: Snapshot, wanted: bool = True) -> list[Watch]:
 
     stage = SpendingStage(open_watch)
     for each in samples:
-        stage.observe(each, wanted=wanted)
+        stage.look(*each, wanted=wanted)
     return watches
 
 
 def test_the_first_agent_with_a_source_opens_the_watch_and_it_stays() -> None:
-    (watch,) = opened(snapshot(), snapshot(agent()), snapshot())
+    (watch,) = opened(look(), look(agent()), look())
     assert watch.asked == [([CLAUDE.id], 700), ([], 700)]
 
 
 @pytest.mark.parametrize(
-    "sample", [snapshot(), snapshot(agent("amp")), snapshot(agent(), uid=1001), snapshot(agent(), uid=0)]
+    "sample", [look(), look(agent("amp")), look(agent(), uid=1001), look(agent(), uid=0)]
 )
-def test_no_other_agent_opens_it(sample: Snapshot) -> None:
+def test_no_other_agent_opens_it(sample: Look) -> None:
     assert opened(sample) == []
 
 
 def test_nothing_is_opened_where_it_is_not_wanted() -> None:
-    assert opened(snapshot(agent()), wanted=False) == []
+    assert opened(look(agent()), wanted=False) == []
 
 
 def test_an_exporter_without_such_agents_loads_nothing_of_it() -> None:

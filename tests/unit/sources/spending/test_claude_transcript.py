@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support.literals.spending import RECORDED, SECRET, STARTED, answer, line, stamp
-from tmux_exporter.facts.spending import Event, Occasion, RequestSeen, Tokens, ToolResult, ToolSeen
+from tmux_exporter.facts.spending import Event, LimitSeen, Occasion, RequestSeen, Tokens, ToolResult, ToolSeen
 from tmux_exporter.sources.spending.claude_transcript import parse, wanted
 
 TOKENS = Tokens(input=7, output=20, cache_read=1000, cache_write_5m=40, cache_write_1h=60)
@@ -35,7 +35,8 @@ def test_the_recorded_turns() -> None:
 
 def test_the_limit_of_its_quota_is_reached() -> None:
     lines = (RECORDED / "claude-cleared.jsonl").read_bytes().splitlines()
-    assert events(lines[-2]) == (Occasion.LIMIT,)
+    # It says when it ends in the zone of the agent: 12:23pm (UTC).
+    assert events(lines[-2]) == (LimitSeen(reset=1_796_127_780.0),)
 
 
 def test_the_usage_of_an_answer() -> None:

@@ -58,6 +58,8 @@ def test_the_recorded_turns() -> None:
     assert (spent.context_tokens, spent.context_window_tokens) == (590, 258_400)
     # Its last turn ended at the limit of its quota.
     assert spent.limited_since == pytest.approx(1_796_120_671.718)
+    # It names no zone: that of this machine.
+    assert spent.limit_reset is not None and 0 < spent.limit_reset - 1_796_120_671 < 90_000
 
 
 def test_a_request_has_the_model_of_its_turn_and_what_was_cached_once() -> None:

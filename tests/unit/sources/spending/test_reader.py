@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import ManualClock
-from tests.support.literals.spending import SECRET, SESSION, STARTED, answer
+from tests.support.literals.spending import SECRET, SESSION, STARTED, answer, line
 from tests.support.wait import wait_for
 from tmux_exporter.analysis.spending.account import Account
 from tmux_exporter.facts.process import ProcessId
@@ -223,3 +223,21 @@ def test_accounts_are_numbered_by_their_configuration_folder(room: Room, tmp_pat
     (moved / "sessions" / f"{SECOND.pid}.json").write_text(json.dumps(document))
     room.reader.round((target(SECOND), target(FIRST)))
     assert {each: found.account for each, found in room.reader.found.items()} == {FIRST: 0, SECOND: 1}
+
+
+@pytest.mark.parametrize(
+    ("first", "whole"),
+    [
+        (answers(1), True),
+        # Resumed, and after `/clear`: nobody knows what it wrote elsewhere before.
+        ([answer("old", at=STARTED - 99)], False),
+        ([line(type="user", message={"content": "<command-name>/clear</command-name>"}), *answers(1)], False),
+    ],
+)
+def test_what_one_that_ran_before_us_has_spent_is_known_where_it_has_no_other_file(
+    room: Room, first: list[bytes], whole: bool
+) -> None:
+    room.session(FIRST, SESSION)
+    room.write(SESSION, *first, *answers(2, 3))
+    room.requests(target(FIRST, fresh=False))
+    assert room.reader.found[FIRST].whole is whole
