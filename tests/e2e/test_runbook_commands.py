@@ -284,7 +284,7 @@ def try_all(scene: RunbookScene) -> None:
     found |= {command: asks_systemd(scene, command) for command in ASKS_SYSTEMD}
     found |= {command: acts(scene, command) for command in sorted(acting)}
     wait_for(lambda: scene.names() >= LATEST, "everything has been recorded")
-    wait_for(lambda: fired(scene) >= PLANTED, f"what was planted is told: {fired(scene)}")
+    wait_for(lambda: fired(scene) >= PLANTED, "what was planted is told", 300)
     found |= {each: asks(scene, each) for each in QUERIES}
     problems = [f"{each}: {problem}" for each, problem in found.items() if problem]
     assert not problems, "\n".join(problems)

@@ -102,7 +102,7 @@ def many_processes(home: Path, scene: Scene) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_runbooks_find_and_mend_the_fault(socket_dir: Path) -> None:
     home = socket_dir.parent / "home"
     home.mkdir(mode=0o700)

@@ -5,16 +5,16 @@ from tmux_exporter.alerting.base.scope import AGENT, SERVER, TIME, Scope
 
 _PLACE = "job, instance, server, session, agent"
 _NO_PANE = kept('tmux_agent_info{pane=""}', indent=2)
-_EXITED = kept('tmux_agent_state{state="exited"}')
-_UP = kept("tmux_agent_up{}")
+_EXITED = kept('tmux_agent_state{state="exited"}', where=" == 1")
+_DOWN = kept("tmux_agent_up{}", where=" == 0")
 _DECLARED = kept("tmux_agent_declared{}")
 _CRASHED = kept("tmux_agent_crashed{}")
-_ARMED = kept('tmux_schedulers{state=~"armed|armed_origin_gone|overdue"}', indent=2)
+_ARMED = kept('tmux_schedulers{state=~"armed|armed_origin_gone|overdue"}', indent=2, where=" > 0")
 _ABSENT = (
-    f"{_UP} == 0\nand on ({_PLACE}) (\n  {_DECLARED}\n  or on ({_PLACE})\n  {_NO_PANE}\n)\n"
-    f"and on ({_PLACE})\n{_EXITED} == 1"
+    f"{_DOWN}\nand on ({_PLACE}) (\n  {_DECLARED}\n  or on ({_PLACE})\n  {_NO_PANE}\n)\n"
+    f"and on ({_PLACE})\n{_EXITED}"
 )
-_WORKING = kept('tmux_agent_state{state="working"}', indent=10)
+_WORKING = kept('tmux_agent_state{state="working"}', indent=10, where=" == 1")
 _IDLE = kept('tmux_agent_state{state="idle"}', indent=10)
 
 
@@ -45,9 +45,9 @@ ALERTS = (
     Alert(
         "TmuxAgentExited",
         "agent_exited",
-        f"{_EXITED} == 1\nunless on ({_PLACE})\n  {_NO_PANE}\nunless on ({_PLACE})\n  {_DECLARED}\n"
+        f"{_EXITED}\nunless on ({_PLACE})\n  {_NO_PANE}\nunless on ({_PLACE})\n  {_DECLARED}\n"
         f"and on ({_PLACE}) (\n  {_CRASHED}\n  or on ({_PLACE})\n  {_EXITED}\n"
-        f"  and on (job, instance, server, session) sum without (state) ({_ARMED}) > 0\n)",
+        f"  and on (job, instance, server, session) sum without (state) ({_ARMED})\n)",
         "An agent has failed, or has ended while keys are on their way to it.",
         f"Agent {AGENT} has ended; its pane is still there. It failed, or schedulers of its session are "
         "armed: what is typed into it goes to a shell.",
@@ -64,7 +64,9 @@ ALERTS = (
         "TmuxAgentsAllAbsent",
         "agents_all_absent",
         f"count without (server, session, agent) (\n{_ABSENT}\n)\n>= $least\n"
-        f"unless count without (server, session, agent) (\n{_DECLARED}\nand on ({_PLACE})\n{_UP} == 1\n)",
+        f"unless count without (server, session, agent) (\n{_DECLARED}\nand on ({_PLACE})\n"
+        + kept("tmux_agent_up{}", where=" == 1")
+        + "\n)",
         "All agents that should be on a host are not there.",
         "None of the {{ $value }} agents that are declared on {{ $labels.instance }} is to be seen.",
     ),

@@ -8,7 +8,7 @@ def _in_state(state: str, name: str, summary: str, consequence: str) -> Alert:
     return Alert(
         f"TmuxScheduler{name}",
         f"scheduler_{state}",
-        kept(f'tmux_schedulers{{state="{state}"}}') + " > $more_than",
+        kept(f'tmux_schedulers{{state="{state}"}}', where=" > $more_than"),
         summary,
         f"Schedulers of {SESSION_OR_GONE} {consequence}",
     )

@@ -16,7 +16,7 @@ def _near(kind: str) -> tuple[Alert, ...]:
         Alert(
             f"{name}MemoryLimit",
             "agent_memory",
-            f"{kept(f'{memory_of_limit(kind)}{{}}')} > $level",
+            kept(f"{memory_of_limit(kind)}{{}}", where=" > $level"),
             f"{article} is near its memory limit.",
             f"{which} uses {PERCENT} of the memory that it may use.",
             LEVELS,
@@ -32,7 +32,7 @@ def _near(kind: str) -> tuple[Alert, ...]:
         Alert(
             f"{name}FdLimit",
             "fds",
-            f"{kept(f'tmux_{kind}_fd_utilization_ratio{{}}')} > $level",
+            kept(f"tmux_{kind}_fd_utilization_ratio{{}}", where=" > $level"),
             f"{article} has a process that is near its limit of file descriptors.",
             f"{which} has a process with {PERCENT} of the file descriptors open that it may have.",
             LEVELS,
@@ -40,7 +40,7 @@ def _near(kind: str) -> tuple[Alert, ...]:
         Alert(
             f"{name}PidLimit",
             "pids",
-            f"{kept(f'{pids_of_limit(kind)}{{}}')} > $level",
+            kept(f"{pids_of_limit(kind)}{{}}", where=" > $level"),
             f"{article} has many of the processes that its user may have.",
             f"{which} has {PERCENT} of the processes and threads that its user may have.",
             LEVELS,
@@ -65,7 +65,7 @@ ALERTS = (
     Alert(
         "TmuxAgentManyProcesses",
         "many_processes",
-        f"{kept('tmux_agent_processes{}')} > $more_than",
+        kept("tmux_agent_processes{}", where=" > $more_than"),
         "An agent has very many processes.",
         f"Agent {AGENT} has {{{{ $value }}}} processes.",
     ),

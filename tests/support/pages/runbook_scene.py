@@ -122,6 +122,8 @@ class RunbookScene:
             "USER": pwd.getpwuid(os.getuid()).pw_name, "FILE": str(self.home / "exporter.yml"),
             "POLICIES": str(write_policies(self.home, SHIPPED.read_text())),
             "promtool check config FILE": f"promtool check config {self.home / 'prometheus.yml'}",
+            # What others keep below /tmp may take minutes to add up.
+            "MOUNTPOINT": str(self.home), "du -xh -d2 /tmp": f"du -xh -d2 {self.home}",
         }  # fmt: skip
 
     def filled(self, text: str, **words: str) -> str:

@@ -44,6 +44,7 @@ NUMBERS = thresholds.load()
 SCOPE = Scope(thresholds=NUMBERS)
 SHIPPED = shipped()
 ALERT_RULES: list[dict[str, Any]] = rules.alerts(SCOPE)
+README = (ALERTS / "README.md").read_text()
 NAMES = sorted({rule["alert"] for rule in ALERT_RULES})
 BEYOND_THE_CATALOGUE = {"up": ("always_on",)}
 OF_EVERY_TARGET = {"job", "instance"}
@@ -204,6 +205,20 @@ def test_the_looks_of_an_alert(rule: dict[str, Any]) -> None:
 
 def test_every_alert_has_a_page_and_every_page_an_alert() -> None:
     assert sorted(path.stem for path in RUNBOOKS.glob("[A-Z]*.md") if path.stem != "README") == NAMES
+
+
+def test_the_table_of_the_readme_has_each_alert_with_its_priorities() -> None:
+    rows = re.findall(r"^\| (Tmux[^|]+) \| (?:symptom|cause) \| ([^|]+) \| ([^|]+) \|", README, re.MULTILINE)
+    told = [(name, *rest) for names, *rest in rows for name in names.split(", ")]
+    wanted: dict[str, dict[str, str]] = {}
+    for rule in ALERT_RULES:
+        if rule["alert"] != "Watchdog":
+            priority = rule["labels"]["priority"]
+            wanted.setdefault(rule["alert"], {})[priority] = NUMBERS.text(priority, "receiver")
+    assert sorted(told) == sorted(
+        (name, ", ".join(sorted(found)), ", ".join(dict.fromkeys(found[each] for each in sorted(found))))
+        for name, found in wanted.items()
+    )
 
 
 # What the expressions ask for.
@@ -371,28 +386,28 @@ BEHIND = 'instance:tmux_exporter_clock_behind:seconds{job="tmux"}'
 STATE = 'tmux_agent_state{{state="{}"}}'
 
 
-def held(series: str, indent: int = 0) -> str:
+def held(series: str, indent: int = 0, where: str = "") -> str:
     """What a rule writes for a series that counts on while scrapes fail."""
-    return SCOPE.promql(kept(series, indent))
+    return SCOPE.promql(kept(series, indent, where=where))
 
 
 # By what a part of an expression is replaced, so that it asks for too much or too little.
 WEAKENED = (
-    (' or absent(up{job="tmux"})', ""), ('up{job="tmux"} == 0 or ', ""),
+    (' or absent(up{job="tmux"})', ""), ('up{job="tmux", always_on="yes"} == 0 or ', ""),
     (f"12 * {held(INTERVAL)}", "60"), (f"  and {BEHIND} > 12 * {held(INTERVAL, 2)}\n", ""),
     *((f"\nand changes({SAMPLED}[5m]) {which}", "") for which in ("== 0", "> 0")),
     ('result!="complete"', 'result="partial"'), ('result!="complete"', 'result="failed"'),
     (f"\n  and on (job, instance) {held(PROCESSES, 2)} == 0", ""),
     ('\n  and on (job, instance) up{job="tmux"} == 0', ""),
-    ('\n  or last_over_time(tmux_agent_state{job="tmux", state="exited"}[3m])', ""),
-    (', collector="processes"', ""), ("sum by (job, instance)", "sum by (job)"),
+    ('\n  or last_over_time(tmux_agent_state{job="tmux", state="exited"}[3m]) == 1', ""),
+    (', collector="processes"', ""), ("sum without (result)", "sum without (result, instance)"),
     (f"{held(RELOADED)} == 0", f"{held(RELOADED)} == 1"), (f"\nand {held(LIVES)}", ""),
     ("denied|untrusted", "denied"),
     ("denied|untrusted", "untrusted"), ("denied|untrusted", "denied|untrusted|hung"),
     (" == 0 unless", " unless"), (f" unless {held(LIVES)}", ""),
     ("on (job, instance, server) (", "on (server) ("),
     ("on (job, instance, server, session, agent)", "on (server, session, agent)"),
-    ("count by (job, instance, server)", "sum by (job, instance, server)"),
+    ("count without (session, agent)", "sum without (session, agent)"),
     (' + tmux_agent_swap_memory_bytes{job="tmux"}', ""), ('\n  or tmux_agent_memory_bytes{job="tmux"}', ""),
     *((f':rate5m{{job="tmux"}}[{window}]', f':rate5m{{job="tmux"}}[{other}]') for window, other in WINDOWS),
     ("idle|iowait|steal", "idle|iowait"), ("idle|iowait|steal", "idle|steal"), ("round(", "("),
@@ -415,8 +430,11 @@ WEAKENED = (
     ),
     (f"\nand on (job, instance) {held(ENFORCES)} == 1", ""),
     (" offset 15m == 1", " == 1"), (', pane=""', ""),
-    (f"\nand on (job, instance, server, session, agent)\n{held(STATE.format('exited'))} == 1\n", "\n"),
-    *((f"\n  and {held(STATE.format(state), 2)}\n", "\n") for state in ("working", "idle")),
+    (f"\nand on (job, instance, server, session, agent)\n{held(STATE.format('exited'), 0, ' == 1')}\n", "\n"),
+    *(
+        (f"\n  and {held(STATE.format(state), 2, where)}\n", "\n")
+        for state, where in (("working", " == 1"), ("idle", ""))
+    ),
     ("exporter|throughput", "exporter"), (', slo=~"errors|latency|throughput|recovery"', ""),
     ("errors|latency|throughput|recovery", "errors|latency|recovery"),
     ("errors|latency|throughput|recovery", "errors|latency|throughput"),
@@ -424,8 +442,8 @@ WEAKENED = (
     ('throughput|recovery"}[720h]', 'throughput|recovery"}[48h]'),
     (" > bool 3.33\n", " > bool 3.2\n"), (" > bool 3.33\n", " > bool 3.4\n"), (" < bool 100)", " < bool 99)"),
     (" < bool 100)", " < bool 101)"),
-    ('\n  and sum by (job, instance) (tmux_operations_in_flight{job="tmux"})\n', "\n"),
-    ('\n  and sum by (job, instance) (tmux_operations_in_flight{job="tmux"} offset 5m)\n', "\n"),
+    ('\n  and sum without (operation) (tmux_operations_in_flight{job="tmux"})\n', "\n"),
+    ('\n  and sum without (operation) (tmux_operations_in_flight{job="tmux"} offset 5m)\n', "\n"),
     (") / 60\n* (60 * ", ") / 60\n* (120 * "),
     (
         "\nunless on (job, instance, server, session, agent)\n",

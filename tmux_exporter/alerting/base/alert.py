@@ -55,16 +55,18 @@ def _made(text: Made, scope: Scope) -> str:
     return text if isinstance(text, str) else text(scope)
 
 
-def kept(series: str, indent: int = 0, over: str = "$lost_scrapes.over") -> str:
-    """A series or, while scrapes fail, what it was before.
+def kept(series: str, indent: int = 0, over: str = "$lost_scrapes.over", where: str = "") -> str:
+    """A series or, while scrapes fail, what it was before; `where` is a bound, such as ` > $level`.
+
+    A bound within costs half as much as one outside: little is left to be matched.
 
     What a good scrape does not show has ended. What a failed scrape does not show is unknown: that neither
     ends an alert nor begins its `for` anew.
     """
     lines = (
         "(",
-        f"  {series}",
-        f"  or last_over_time({series}[{over}])",
+        f"  {series}{where}",
+        f"  or last_over_time({series}[{over}]){where}",
         "  and on (job, instance) up{} == 0",
         ")",
     )
@@ -90,14 +92,13 @@ STEADY = 3
 def rises(series: str) -> str:
     """By how much a gauge has risen over three windows of the table, where it rose by `$step` in each."""
     before = [series, *(f"{series} offset $window*{each}" for each in range(1, STEADY + 1))]
-    steps = [f"and {before[each]}\n  - {before[each + 1]} > $step" for each in range(STEADY)]
-    return "\n".join((before[0], f"  - {before[-1]}", *steps))
+    return "\n+ ".join(f"({before[each]}\n  - {before[each + 1]} > $step)" for each in range(STEADY))
 
 
 def runs_out(ratio: str) -> str:
     """Seconds until a part of a limit is 1 at the pace of the last windows, if it rose in each of them."""
     pace = f"deriv({ratio}[$window*{STEADY}])"
-    return f"(1 - {ratio})\n/ ({pace} > 0)\n< $seconds\nand {ratio} > $used\nand (\n{rises(ratio)}\n)"
+    return f"(1 - ({ratio} > $used))\n/ ({pace} > 0)\n< $seconds\nand (\n{rises(ratio)}\n)"
 
 
 def grows(series: str, level: str) -> str:
@@ -109,5 +110,6 @@ def grows(series: str, level: str) -> str:
     """
     recorded = f"{floor(series, level)}{{}}"
     before = [recorded, *(f"{recorded} offset $growth.window*{each}" for each in range(1, WINDOWS))]
-    rises = [f"and {before[each]}\n  - {before[each + 1]} > $step" for each in range(WINDOWS - 1)]
-    return "\n".join((before[0], f"  - {before[-1]}", *rises))
+    # Of what does not rise in one of them no sum is left.
+    rises = [f"({before[each]}\n  - {before[each + 1]} > $step)" for each in range(WINDOWS - 1)]
+    return "\n+ ".join(rises)

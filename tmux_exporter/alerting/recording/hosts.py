@@ -78,7 +78,7 @@ def rules(scope: Scope) -> tuple[Rule, ...]:
             avg_over_time((
               timestamp(tmux_exporter_last_sample_timestamp_seconds{})
               - tmux_exporter_last_sample_timestamp_seconds{}
-            )[$clock_skew.over:])
+            )[$clock_skew.over:15s])
             """,
         ),
         *(_limit(scope, each) for each in _LIMITED),

@@ -28,7 +28,7 @@ def rules(scope: Scope) -> tuple[Rule, ...]:
         scope.record(COMMAND_ERRORS, f"{failed}\n/ ({ran} > 0)"),
         scope.record(LEAKED_PROCESSES, leaked),
         # Without leaks there is no series of their memory.
-        scope.record(LEAKED_MEMORY, f"{held}\nor {leaked} == 0"),
+        scope.record(LEAKED_MEMORY, f"{held}\nor {LEAKED_PROCESSES}{{}} == 0"),
         record_floor(scope, LEAKED_PROCESSES, "server"),
         record_floor(scope, "tmux_server_history_bytes", "server"),
     )
