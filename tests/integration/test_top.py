@@ -251,3 +251,26 @@ def test_it_attaches_to_the_chosen_agent_and_comes_back(server: libtmux.Server, 
     view.shows("attach this terminal to its agent")
     view.press("x", "q")
     assert view.status() == 0
+
+
+@pytest.mark.parametrize("size", [(40, 12), (60, 20), (80, 24), (140, 40), (250, 50)])
+def test_every_view_at_every_size_and_what_is_opened(
+    server: libtmux.Server, top: Start, size: tuple[int, int]
+) -> None:
+    view = top(f"--filter {LEAD}", size)
+    view.shows(f"  {LEAD}"[:14])
+    view.press("1")
+    view.shows("AGENT", "STATE▾")
+    view.shows(LEAD[:12], "%" if size[0] > 40 else "")
+    view.press("Down", "Enter")
+    view.shows("main", LEAD[:8])
+    view.press("End")
+    view.shows("sleep" if size[1] > 20 else LEAD[:4])
+    view.press("Escape", "3")
+    view.shows("TARGET", "DUE")
+    for key, title in (("4", "KIND"), ("5", "OPERATION"), ("6", "POLICY"), ("7", "SERVER")):
+        view.press(key)
+        view.shows(title)
+        assert max(map(len, view.lines())) <= size[0]
+    view.press("q")
+    assert view.status() == 0

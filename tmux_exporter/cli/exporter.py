@@ -251,7 +251,8 @@ def top(load_config: Loader, once: bool, as_json: bool, sort: str, words: str) -
     """Watch sessions and agents: state and since when, CPU, memory against its limit, open files, what they
     left over, and the next scheduler. Shows what the running exporter reports, else takes its own samples.
 
-    Keys: ? shows all, up and down choose a row, a attaches to its agent, / filters, q ends it.
+    Keys: ? shows all, 1 to 7 are the views (agents, sessions, schedulers, leaks, operations, remediator,
+    servers), up and down choose a row, Enter opens it, a attaches to its agent, / filters, q ends it.
 
     \b
     Example:

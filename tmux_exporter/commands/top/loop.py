@@ -5,15 +5,17 @@ import logging
 import os
 import shutil
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Event
 
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.commands.top.attach import attach
+from tmux_exporter.commands.top.detail import detail_lines
+from tmux_exporter.commands.top.lists import Listed, Tab, listed, wanted
 from tmux_exporter.commands.top.reports import Reports, ReportSource, SourcedReport
-from tmux_exporter.commands.top.rows import Board, Rates, Sort, as_dict, board
-from tmux_exporter.commands.top.table import ScreenView, frame, page, place_of
+from tmux_exporter.commands.top.rows import Board, Rates, RowKey, Sort, as_dict, board
+from tmux_exporter.commands.top.table import ScreenView, frame, page
 from tmux_exporter.commands.top.terminal import Terminal
 from tmux_exporter.config import Config
 
@@ -50,7 +52,21 @@ class _Compared:
     def board(self, view: ScreenView) -> Board | None:
         if self.seen is None:
             return None
-        return board(self.seen.document, self.rates, sort=view.sort, words=view.filter.split())
+        words = view.filter.split()
+        return board(self.seen.document, self.rates, sort=view.sort, words=words, reverse=view.reverse)
+
+    def listed(self, view: ScreenView) -> Listed | None:
+        """The rows of a flat view; None of the tree."""
+        if self.seen is None or view.tab is Tab.SESSIONS:
+            return None
+        return listed(
+            view.tab,
+            self.seen.document,
+            self.rates,
+            words=view.filter,
+            column=view.column,
+            reverse=view.reverse,
+        )
 
 
 def compared(config: Config, environ: Mapping[str, str]) -> _Compared:
@@ -103,11 +119,14 @@ def _loop(terminal: Terminal, reports: Reports, view: ScreenView) -> int:
         shown = found.board(view)
         view = replace(view, source=found.seen.source if found.seen else "", now=clock.time())
         columns, lines = terminal.size()
-        terminal.show(frame(shown, view, columns, lines))
+        flat = found.listed(view)
+        keys = flat.keys if flat else shown.keys if shown else ()
+        opened = _opened(reports, found.seen, view.opened)
+        terminal.show(frame(shown, view, columns, lines, listed=flat, opened=opened))
         for key in terminal.keys(_TICK_SECONDS):
             if key == "q" and not view.editing and not view.help:
                 return 0
-            view = _typed(view, key) if view.editing else _pressed(view, key, shown)
+            view = _typed(view, key) if view.editing else _pressed(view, key, keys)
             if key in ("a", "y") and not view.editing and shown is not None:
                 view = replace(view, note=_attach(terminal, shown, view, copy=key == "y"))
     return 0 if terminal.ended == signal.SIGINT else 128 + terminal.ended
@@ -127,21 +146,51 @@ def _attach(terminal: Terminal, shown: Board, view: ScreenView, *, copy: bool) -
         return attach(agent.attach_command, os.environ)
 
 
-def _pressed(view: ScreenView, key: str, shown: Board | None) -> ScreenView:
+def _opened(
+    reports: Reports, seen: SourcedReport | None, key: RowKey | None
+) -> Sequence[tuple[str, str]] | None:
+    """The lines of what is opened; its detail follows when it is there."""
+    meant = wanted(key)
+    reports.want(meant)
+    if key is None or seen is None:
+        return None
+    told = reports.detail
+    return detail_lines(seen.document, key, told[1] if told and told[0] == meant else None)
+
+
+_TABS = {str(number): tab for number, tab in enumerate(Tab, 1)}
+
+
+def _pressed(view: ScreenView, key: str, keys: Sequence[RowKey]) -> ScreenView:
     view = replace(view, note="")
     if view.help or key == "?":
         return replace(view, help=not view.help)
+    if key in _TABS or key == "tab":
+        order = tuple(Tab)
+        tab = _TABS.get(key) or order[(order.index(view.tab) + 1) % len(order)]
+        return replace(view, tab=tab, column=None, reverse=False, selected=None, opened=None, scroll=0)
+    if view.opened is not None:
+        if key in ("escape", "enter"):
+            return replace(view, opened=None, scroll=0)
+        return replace(view, scroll=max(0, view.scroll + _STEPS.get(key, 0)))
+    if key == "enter":
+        return replace(view, opened=view.selected if wanted(view.selected) else None)
+    if key in ("<", ">") and view.tab is not Tab.SESSIONS:
+        # Python's remainder turns -1 into the last column.
+        return replace(view, column=(view.column or 0) + (1 if key == ">" else -1), reverse=False)
+    if key == "r":
+        return replace(view, reverse=not view.reverse)
     if key in _LETTERS:
-        return replace(view, sort=_LETTERS[key])
+        return replace(view, sort=_LETTERS[key], reverse=False)
     if key == "/":
         return replace(view, editing=True)
     if key == "escape":
         return replace(view, filter="", selected=None)
-    if key in _STEPS and shown is not None and shown.keys:
-        place = place_of(shown, view.selected)
+    if key in _STEPS and keys:
+        place = keys.index(view.selected) if view.selected in keys else None
         # The first key chooses the first row.
-        wanted = 0 if place is None and _STEPS[key] < 10_000 else (place or 0) + _STEPS[key]
-        return replace(view, selected=shown.keys[max(0, min(wanted, len(shown.keys) - 1))])
+        chosen = 0 if place is None and _STEPS[key] < 10_000 else (place or 0) + _STEPS[key]
+        return replace(view, selected=keys[max(0, min(chosen, len(keys) - 1))])
     return view
 
 

@@ -9,7 +9,8 @@ from threading import Event, Thread
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.commands.top.rows import Document
 from tmux_exporter.config import Config
-from tmux_exporter.metrics.report_json import render
+from tmux_exporter.facts.detail import Wanted
+from tmux_exporter.metrics.report_json import render, render_detail
 from tmux_exporter.sampling.open import open_sampler, require_tmux
 from tmux_exporter.sampling.sampler import Sampler
 from tmux_exporter.sources.own.running_exporter import RunningExporter
@@ -54,6 +55,13 @@ class ReportSource:
         require_tmux(report, self._environ)
         return SourcedReport(document=json.loads(render(report)), source=self._own)
 
+    def detail(self, wanted: Wanted) -> Document | None:
+        """One thing of the last sample; None if it is not there."""
+        if self._sampler is None:
+            return self._exporter.detail(wanted)
+        found = self._sampler.detail(wanted)
+        return json.loads(render_detail(found, 0.0)) if found else None
+
     @property
     def patience(self) -> float:
         """Seconds until there may be a newer one."""
@@ -66,7 +74,10 @@ class Reports:
     def __init__(self, source: ReportSource, wake: Callable[[], None]) -> None:
         self._source = source
         self._wake = wake
-        self._stop = Event()
+        self._stop = False
+        self._turn = Event()
+        self._wanted: Wanted | None = None
+        self.detail: tuple[Wanted, Document | None] | None = None
         self.newest: SourcedReport | None = None
         self.failure: BaseException | None = None
 
@@ -76,14 +87,30 @@ class Reports:
 
     def stop(self) -> None:
         """Take no more."""
-        self._stop.set()
+        self._stop = True
+        self._turn.set()
+
+    def want(self, wanted: Wanted | None) -> None:
+        """Keep `detail` with the reports from now on: that of this thing."""
+        if wanted != self._wanted:
+            self._wanted, self.detail = wanted, None
+            self._turn.set()
 
     def _run(self) -> None:
         try:
-            while not self._stop.is_set():
+            while not self._stop:
                 self.newest = self._source.report()
                 self._wake()
-                self._stop.wait(self._source.patience)
+                self._tell_more()
+                if self._turn.wait(self._source.patience):
+                    self._turn.clear()
+                    self._tell_more()
         except BaseException as error:
             self.failure = error
+            self._wake()
+
+    def _tell_more(self) -> None:
+        wanted = self._wanted
+        if wanted is not None:
+            self.detail = wanted, self._source.detail(wanted)
             self._wake()

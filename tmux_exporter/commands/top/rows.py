@@ -17,7 +17,7 @@ Document = Mapping[str, Any]
 _Place = tuple[str, str]
 
 _SHORTEST_SECONDS = 0.9
-_URGENCY = ("waiting", "exited", "unknown", "working", "idle")
+URGENCY = ("waiting", "exited", "unknown", "working", "idle")
 
 
 class Sort(StrEnum):
@@ -83,8 +83,8 @@ class AgentRow:
     attach_command: str | None = None
 
 
-RowKey = tuple[str, str, str]
-"""Server, session and agent; the row of a session has no agent."""
+RowKey = tuple[str, ...]
+"""Server, session and agent; the row of a session has no agent. In a list: its kind and its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ class Board:
     def agent_at(self, key: RowKey | None) -> AgentRow | None:
         """The agent of a row; in that of a session its first one."""
         for session in self.sessions:
-            if key is not None and (session.server, session.session) == key[:2]:
+            if key is not None and len(key) == 3 and (session.server, session.session) == key[:2]:
                 return next((each for each in session.agents if key[2] in ("", each.agent)), None)
         return None
 
@@ -172,12 +172,19 @@ class Rates:
         return self._rates.get(key)
 
 
-def board(document: Document, rates: Rates, *, sort: Sort = Sort.STATE, words: Sequence[str] = ()) -> Board:
+def board(
+    document: Document,
+    rates: Rates,
+    *,
+    sort: Sort = Sort.STATE,
+    words: Sequence[str] = (),
+    reverse: bool = False,
+) -> Board:
     """The rows of one report: those in which each of `words` occurs, in the order of `sort`."""
     sessions = [_shown(each, words) for each in _sessions(document, rates)]
     rank = _RANKS[sort]
     rows = [
-        replace(each, agents=tuple(sorted(each.agents, key=lambda agent: rank(agent, each))))
+        replace(each, agents=tuple(sorted(each.agents, key=lambda agent: rank(agent, each), reverse=reverse)))
         for each in sessions
         if each is not None
     ]
@@ -190,10 +197,10 @@ def board(document: Document, rates: Rates, *, sort: Sort = Sort.STATE, words: S
         servers=sum(server["up"] for server in document["servers"]),
         servers_down=down,
         sessions_there=len(document["sessions"]),
-        agents={state: states.count(state) for state in _URGENCY if state in states},
+        agents={state: states.count(state) for state in URGENCY if state in states},
         cost=_total(document, rates),
         owed=_owed(document["leaks"], document["schedulers"]),
-        sessions=tuple(sorted(rows, key=lambda each: _session_rank(each, rank))),
+        sessions=tuple(sorted(rows, key=lambda each: _session_rank(each, rank), reverse=reverse)),
     )
 
 
@@ -319,7 +326,7 @@ def _by_state(agent: AgentRow | None, session: SessionRow) -> tuple[Any, ...]:
     if agent is None:
         trouble = -session.owed.in_trouble
         return min((_by_state(each, session) for each in session.agents), default=(9, 0.0)), trouble
-    return _URGENCY.index(agent.state), agent.state_since_timestamp_seconds
+    return URGENCY.index(agent.state), agent.state_since_timestamp_seconds
 
 
 def _by_due(agent: AgentRow | None, session: SessionRow) -> tuple[Any, ...]:

@@ -8,6 +8,9 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from tmux_exporter.commands.top.figures import cores, due_words, short_bytes
+from tmux_exporter.commands.top.keys import HELP, KEYS
+from tmux_exporter.commands.top.lists import STATE_STYLES, Listed, Tab
 from tmux_exporter.commands.top.rows import (
     AgentRow,
     Board,
@@ -26,25 +29,20 @@ WIDE = 110
 WIDER = 140
 """From this width on what an agent has started is shown too: names are the last to lose room."""
 
+_ROOMY = 160
+"""From this width on a name has no more room than it needs."""
+
 _CRAMPED = 8
 """Columns that are bounded are no wider than this below WIDER: names come first."""
 
+_TABS_FROM = 12
+"""Lines of a terminal that has room for the views' names."""
+_LEAST_NAME, _MOST_NAME = 14, 60
+
 _OLD_SECONDS = 10.0
 _NEARLY, _ALMOST = 0.7, 0.9
-_STATE_STYLES = {"waiting": "bold red", "exited": "yellow", "unknown": "dim", "working": "green", "idle": ""}
 _SHORT_REASONS = {"usage_limit": "limit", "other": "waiting"}
 _SHORT_KINDS = {"mcp_server": "mcp", "language_server": "lsp", "browser": "web", "shell": "sh"}
-KEYS = "q quit  ? help  / filter  ↑↓ choose  a attach  y copy  sort: s c m f l d n"
-HELP = (
-    ("↑↓ jk", "choose a row; PgUp PgDn Home End too"),
-    ("a", "attach this terminal to its agent; detach to come back"),
-    ("y", "copy the command for that (OSC 52, where the terminal takes it)"),
-    ("/", "filter: rows with all its words; Enter keeps it, Esc clears it"),
-    ("s c m f l d n", "sort by state, CPU, memory, fds, leaks, next due, name"),
-    ("Ctrl-Z", "stop; fg goes on"),
-    ("q Ctrl-C", "end"),
-)
-"""Keys and what they do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +50,8 @@ class ScreenView:
     """The user's view: the row that is chosen; `editing` while the filter is being typed, `help` on `?`.
 
     `note` is told once, in place of the keys. `source` says where the report comes from; `now` is wall time,
-    None where the report has just been taken.
+    None where the report has just been taken. A list is sorted by its `column`; `opened` is shown instead of
+    it, from the line `scroll` on.
     """
 
     sort: Sort
@@ -60,35 +59,92 @@ class ScreenView:
     source: str
     now: float | None = None
     selected: RowKey | None = None
+    tab: Tab = Tab.SESSIONS
+    column: int | None = None
+    reverse: bool = False
+    opened: RowKey | None = None
+    scroll: int = 0
     editing: bool = False
     help: bool = False
     note: str = ""
 
 
-def frame(board: Board | None, view: ScreenView, width: int, height: int) -> list[str]:
-    """The lines of a whole screen, at most `height`, with colours as escape codes."""
+def frame(
+    board: Board | None,
+    view: ScreenView,
+    width: int,
+    height: int,
+    *,
+    listed: Listed | None = None,
+    opened: Sequence[tuple[str, str]] | None = None,
+) -> list[str]:
+    """The lines of a whole screen, at most `height`, with colours as escape codes.
+
+    `listed` are the rows of a flat view, `opened` the lines of what is opened.
+    """
     width = max(width, 20)
     if board is None:
         return _lines([Text("taking the first sample …", style="dim")], width, color=True)
     if view.help:
         return _lines([*_help()], width, color=True)[:height]
-    place = place_of(board, view.selected)
-    head = _lines(_head(board, view), width, color=True)
-    body = _lines([_table(board, view, width, chosen=place)], width, color=True)
+    tabs = [_tabs(view.tab, width)] if height >= _TABS_FROM else []
+    head = _lines([*_head(board, view), *tabs], width, color=True)
     foot = _lines([_foot(view)], width, color=True)[:1]
+    if opened is not None:
+        room = max(1, height - len(head) - len(foot) - 1)
+        lines = _lines([Text(text, style=style) for text, style in opened], width, color=True)
+        offset = max(0, min(view.scroll, len(lines) - room))
+        return [*head, *_filled(lines, offset, room, width), *foot][:height]
+    keys = board.keys if listed is None else listed.keys
+    place = keys.index(view.selected) if view.selected in keys else None
+    table = _table(board, view, width, place) if listed is None else _list_table(listed, width, place)
+    body = _lines([table], width, color=True)
     title, rows = body[:1], body[1:]
     room = max(1, height - len(head) - len(title) - len(foot) - 1)
     # A full screen where there is enough for one, the chosen row in its middle.
     offset = max(0, min((place or 0) - room // 2, len(rows) - room))
-    shown = rows[offset : offset + room]
-    more = len(rows) - offset - len(shown)
+    return [*head, *title, *_filled(rows, offset, room, width), *foot][:height]
+
+
+def _filled(lines: Sequence[str], offset: int, room: int, width: int) -> list[str]:
+    """So many lines from there on, and one that says how many more there are."""
+    shown = lines[offset : offset + room]
+    more = len(lines) - offset - len(shown)
     rest = _lines([Text(f"{more} more below" if more else "", style="dim")], width, color=True)[:1]
-    return [*head, *title, *shown, *[""] * (room - len(shown)), *rest, *foot][:height]
+    return [*shown, *[""] * (room - len(shown)), *rest]
 
 
-def place_of(board: Board, selected: RowKey | None) -> int | None:
-    """The line of a row below the title; None where it is not there (any more)."""
-    return board.keys.index(selected) if selected in board.keys else None
+def _tabs(chosen: Tab, width: int) -> Text:
+    """All views with their keys; where there is no room, the numbers of the others only."""
+    text, whole = Text(), sum(len(each) + 4 for each in Tab) <= width
+    for number_of, tab in enumerate(Tab, 1):
+        name = f" {tab}" if whole or tab is chosen else ""
+        text.append(f" {number_of}{name} ", style="reverse" if tab is chosen else "dim")
+    return text
+
+
+def _list_table(listed: Listed, width: int, chosen: int | None) -> Table:
+    shown = [(place, each) for place, each in enumerate(listed.columns) if each.from_width <= width]
+    table = Table(
+        *(
+            Column(
+                Text(f"{each.title}▾" if place == listed.sorted_by else each.title),
+                justify="right" if each.right else "left",
+                no_wrap=True,
+                overflow="ellipsis",
+                min_width=_LEAST_NAME if place == 0 else 4,
+                max_width=_MOST_NAME,
+            )
+            for place, each in shown
+        ),
+        box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="reverse",
+    )  # fmt: skip
+    for place, row in enumerate(listed.rows):
+        cells = (Text(row[column].text, style=row[column].style) for column, _ in shown)
+        table.add_row(*cells, style="reverse" if place == chosen else "")
+    if not listed.rows:
+        table.add_row(Text(listed.nothing, style="dim"))
+    return table
 
 
 def page(board: Board, view: ScreenView, width: int, *, color: bool) -> str:
@@ -124,7 +180,7 @@ def _head(board: Board, view: ScreenView) -> list[Text]:
         first.append(f"this is {span(age)} old  ", style="bold red")
     first.append(view.source, style="dim")
     second = _agents(board)
-    second.append(f"  CPU {_cores(board.cost.cpu_cores)}  memory {_bytes(board.cost.memory_bytes)}")
+    second.append(f"  CPU {cores(board.cost.cpu_cores)}  memory {short_bytes(board.cost.memory_bytes)}")
     third = Text.assemble(_leaks(board.owed), "  ", _check_ins(board.owed, board.timestamp))
     return [first, second, third]
 
@@ -137,14 +193,14 @@ def _agents(board: Board) -> Text:
     text = Text(_many(sum(board.agents.values()), "agent"))
     for place, (state, count) in enumerate(board.agents.items()):
         text.append(": " if place == 0 else ", ")
-        text.append(f"{count} {state}", style=_STATE_STYLES.get(state, ""))
+        text.append(f"{count} {state}", style=STATE_STYLES.get(state, ""))
     return text
 
 
 def _leaks(owed: LeaksAndSchedulers) -> Text:
     if not owed.leaks:
         return Text("nothing leaked")
-    return Text(f"{owed.leaks} leaked ({_bytes(owed.leaked_memory_bytes)})", style="yellow")
+    return Text(f"{owed.leaks} leaked ({short_bytes(owed.leaked_memory_bytes)})", style="yellow")
 
 
 def _check_ins(owed: LeaksAndSchedulers, now: float) -> Text:
@@ -184,6 +240,7 @@ class _Column:
     right: bool = False
     wide: bool = False
     wider: bool = False
+    from_width: int = 0
     least: int | None = None
     most: int | None = None
 
@@ -193,16 +250,16 @@ _COLUMNS = (
     _Column(key="program", title="PROGRAM", wide=True, least=8, most=11),
     _Column(key="state", title="STATE", sort=Sort.STATE, least=10),
     _Column(key="reason", title="FOR", wide=True, least=11),
-    _Column(key="since", title="SINCE", right=True, least=7),
+    _Column(key="since", title="SINCE", right=True, from_width=48, least=7),
     _Column(key="cpu", title="CPU", sort=Sort.CPU, right=True, least=5),
     _Column(key="memory", title="MEM", sort=Sort.MEMORY, right=True, least=4),
-    _Column(key="limit", title="LIM", right=True, least=4),
-    _Column(key="fds", title="FDS", sort=Sort.FDS, right=True, least=4),
+    _Column(key="limit", title="LIM", right=True, from_width=58, least=4),
+    _Column(key="fds", title="FDS", sort=Sort.FDS, right=True, from_width=62, least=4),
     _Column(key="processes", title="PROCS", right=True, wide=True),
     _Column(key="helpers", title="HELPERS", wide=True, wider=True, most=24),
     _Column(key="pane", title="PANE", wide=True),
-    _Column(key="leaks", title="LEAK", sort=Sort.LEAKS, right=True, least=5),
-    _Column(key="next", title="NEXT", sort=Sort.DUE, right=True, least=8),
+    _Column(key="leaks", title="LEAK", sort=Sort.LEAKS, right=True, from_width=68, least=5),
+    _Column(key="next", title="NEXT", sort=Sort.DUE, right=True, from_width=76, least=8),
     _Column(key="server", title="SERVER", wide=True, most=24),
 )
 
@@ -220,7 +277,7 @@ def _help() -> Iterator[Text]:
 def _table(board: Board, view: ScreenView, width: int, chosen: int | None = None) -> Table:
     wide = width >= WIDE
     several = len({each.server for each in board.sessions}) > 1
-    columns = [each for each in _COLUMNS if wide or not each.wide]
+    columns = [each for each in _COLUMNS if (wide or not each.wide) and each.from_width <= width]
     if width < WIDER:
         columns = [each for each in columns if not each.wider]
     if not several:
@@ -230,7 +287,7 @@ def _table(board: Board, view: ScreenView, width: int, chosen: int | None = None
         box=None,
         padding=(0, 1, 0, 0),
         pad_edge=False,
-        expand=True,
+        expand=width < _ROOMY,
         header_style="reverse",
     )
     for place, row in enumerate(_rows(board, wide=wide, several=several)):
@@ -248,9 +305,9 @@ def _column(column: _Column, width: int, *, chosen: bool) -> Column:
         justify="right" if column.right else "left",
         no_wrap=True,
         overflow="ellipsis",
-        ratio=1 if column.key == "name" else None,
+        ratio=1 if column.key == "name" and width < _ROOMY else None,
         min_width=column.least,
-        max_width=most,
+        max_width=_MOST_NAME if column.key == "name" and width >= _ROOMY else most,
     )
 
 
@@ -291,7 +348,7 @@ def _agent_cells(agent: AgentRow, now: float, *, wide: bool) -> _Cells:
     waiting = agent.state == "waiting"
     # Where there is no room for both, what it waits for says that it does.
     said = agent.state if wide or not waiting else _SHORT_REASONS.get(agent.reason, agent.reason or "waiting")
-    style = _STATE_STYLES.get(agent.state, "")
+    style = STATE_STYLES.get(agent.state, "")
     since, ends = agent.state_since_timestamp_seconds, agent.usage_limit_reset_timestamp_seconds
     reason = agent.reason.replace("_", " ")
     if ends is not None and ends > now:
@@ -324,8 +381,8 @@ def _cost_cells(cost: RowUsage) -> _Cells:
     ratio = cost.memory_ratio
     strained = "" if ratio is None or ratio < _NEARLY else "yellow" if ratio < _ALMOST else "bold red"
     return {
-        "cpu": Text(_cores(cost.cpu_cores)),
-        "memory": Text(_bytes(cost.memory_bytes), style=strained),
+        "cpu": Text(cores(cost.cpu_cores)),
+        "memory": Text(short_bytes(cost.memory_bytes), style=strained),
         "limit": Text("-" if ratio is None else f"{ratio:.0%}", style=strained or "dim"),
         "fds": Text(number(cost.open_fds)),
     }
@@ -340,28 +397,4 @@ def _next(owed: LeaksAndSchedulers, now: float) -> Text:
 
 
 def _due(owed: LeaksAndSchedulers, now: float) -> str:
-    if owed.next_due_timestamp_seconds is None:
-        return UNKNOWN
-    left = owed.next_due_timestamp_seconds - now
-    if left > 36_500 * 86_400:
-        return "never"
-    return span(left) if left >= 0 else f"-{span(-left)}"
-
-
-def _cores(cores: float | None) -> str:
-    """As a share of one core: 1 is 100 %."""
-    if cores is None:
-        return UNKNOWN
-    return f"{cores:.1%}" if cores < 0.1 else f"{cores:.0%}"
-
-
-def _bytes(count: int | None) -> str:
-    """Four characters or so: `8.4M`, `226M`, `1.2G`."""
-    if count is None:
-        return UNKNOWN
-    value = float(count)
-    for unit in ("B", "K", "M", "G"):
-        if value < 1000 or unit == "G":
-            return f"{value:.1f}{unit}" if value < 10 and unit != "B" else f"{value:.0f}{unit}"
-        value /= 1024
-    raise AssertionError("the last unit returns")
+    return due_words(owed.next_due_timestamp_seconds, now)

@@ -2,12 +2,14 @@
 
 import http.client
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from tmux_exporter.base import strict_json
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.config.parsers import parse_listen_address
+from tmux_exporter.facts.detail import Wanted
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import Remembered
 from tmux_exporter.sources.host.port_owner import listening_uids
@@ -102,6 +104,15 @@ class RunningExporter:
         if document["version"] != _VERSION:
             return ExporterAnswer(failure="is of another version")
         return ExporterAnswer(document=document)
+
+    def detail(self, wanted: Wanted) -> Mapping[str, Any] | None:
+        """One thing of its last sample (`report_json.render_detail`); None without an answer."""
+        names = {name: value for name, value in asdict(wanted).items() if value}
+        try:
+            status, body = self._get(f"/api/v1/detail?{urlencode(names)}")
+            return strict_json.record(strict_json.parse(body)) if status == http.HTTPStatus.OK else None
+        except (OSError, http.client.HTTPException, ValueError, TypeError):
+            return None
 
     def _get(self, path: str) -> tuple[int, bytes]:
         deadline = self._clock.monotonic() + ANSWER_SECONDS
