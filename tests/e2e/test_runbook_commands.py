@@ -70,10 +70,10 @@ LATEST = {"agent:tmux_agent_memory_bytes:min15m", "instance:tmux_slo_errors:rati
 """What is recorded last."""
 
 PLANTED = {
-    *("TmuxAgentAbsent", "TmuxAgentExited", "TmuxOperationErrors", "TmuxSchedulerDangling"),
+    *("TmuxAgentAbsent", "TmuxOperationErrors", "TmuxSchedulerDangling"),
     "TmuxServerNotAnswering",
 }
-"""What is wrong in this scene, by its alerts."""
+"""What is wrong in this scene, by its alerts; the agent that has ended is declared, and so absent."""
 
 NO_SERIES = {
     "server:tmux_command_errors:ratio_rate5m": "commands are only seen where the kernel tells of them",
