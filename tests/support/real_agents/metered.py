@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from tests.support.real_agents.stub import Stub
@@ -13,16 +13,18 @@ class MeteredStub(Stub):
     """`served` is by kind of tokens what all answers to requests with tools have used.
 
     Programs ask without tools for titles of sessions, and write down nothing of that: these are `unwritten`.
+    `of_turns` is a tool that a program has in its turns only, where it asks in the background with fewer.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, of_turns: str = "") -> None:
+        self._of_turns = of_turns
         self.served: Counter[str] = Counter()
         self.requests = 0
         self.unwritten = 0
         self._numbers = itertools.count(1)
         super().__init__()
 
-    def metered(self, events: Iterator[bytes], *, with_tools: bool) -> Iterator[bytes]:
+    def metered(self, events: Iterator[bytes], tools: Collection[str]) -> Iterator[bytes]:
         number = next(self._numbers)
         used: dict[str, int] = {}
         for event in events:
@@ -32,7 +34,7 @@ class MeteredStub(Stub):
                 yield head + mark + json.dumps(body).encode() + b"\n\n"
                 continue
             yield event
-        if with_tools:
+        if self._of_turns in tools if self._of_turns else tools:
             self.served.update(used)
             self.requests += 1
         else:

@@ -8,7 +8,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -85,7 +85,7 @@ class Stub:
         self.stopping = threading.Event()
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def metered(self, events: Iterator[bytes], *, with_tools: bool) -> Iterator[bytes]:  # noqa: ARG002
+    def metered(self, events: Iterator[bytes], tools: Collection[str]) -> Iterator[bytes]:  # noqa: ARG002
         """The events of one answer, with what it is to have used."""
         return events
 
@@ -137,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
             call = calls[told] if told < len(calls) else None
             stream = bool(body.get("stream")) or ":stream" in path
             slow = play is Play.THINK
-            events = self.of.metered(api(call, slow, tools), with_tools=bool(tools))
+            events = self.of.metered(api(call, slow, tools), tools)
             try:
                 self._stream(events) if stream else self._whole(api, call)
             except OSError:
