@@ -7,6 +7,7 @@ exporter, and of the same formatter, numbered.
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import threading
@@ -19,20 +20,26 @@ from typing import Any
 import pytest
 
 from tests.support.fixtures import StartExporter
+from tests.support.processes.run_text import run_text
 from tests.support.wait import wait_for
 from tmux_exporter.base.log import EcsFormatter, log_fields
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "logs" / "rsyslog.conf"
 LINES = 3000
+NUMBER = re.compile(r'"number": "([0-9]+)"')
 
 
 class Bulk:
-    """Takes `_bulk` requests and keeps their documents; ends connections without a word while `is_dead`."""
+    """Takes `_bulk` requests and keeps their documents.
+
+    While `is_dead` it ends connections without a word, while `is_refusing` it answers 503 with a reason.
+    """
 
     def __init__(self) -> None:
         self.documents: list[dict[str, Any]] = []
         self.malformed: list[bytes] = []
         self.is_dead, self.missed = False, 0
+        self.is_refusing, self.refused = False, 0
         bulk = self
 
         class Answer(BaseHTTPRequestHandler):
@@ -72,6 +79,9 @@ class Bulk:
         self.thread.start()
 
     def take(self, body: bytes) -> tuple[int, bytes]:
+        if self.is_refusing:
+            self.refused += 1
+            return 503, b'{"error":{"type":"unavailable_shards_exception"},"status":503}'
         items = []
         lines = body.split(b"\n")
         for action, document in zip(lines[::2], lines[1::2], strict=False):
@@ -95,6 +105,7 @@ def shipper(folder: Path, bulk: Bulk) -> Iterator[None]:
     program = shutil.which("rsyslogd", path=f"{os.environ['PATH']}:/usr/sbin")
     assert program, "install rsyslog and rsyslog-elasticsearch: `make check` does it with apt"
     text = SHIPPED.read_text().replace("/var/log/tmux-exporter", str(folder / "log"))
+    text = text.replace("/var/spool/rsyslog", str(folder / "work")).replace('interval="60"', 'interval="1"')
     text = text.replace('serverport="9200"', f'serverport="{bulk.server.server_port}"')
     (folder / "rsyslog.conf").write_text(f'global(workDirectory="{folder / "work"}")\n{text}')
     words = (program, "-n", "-f", str(folder / "rsyslog.conf"), "-i", str(folder / "rsyslog.pid"))
@@ -109,9 +120,7 @@ def shipper(folder: Path, bulk: Bulk) -> Iterator[None]:
 
 @pytest.mark.long
 @pytest.mark.timeout(900)
-def test_every_line_arrives_once_through_rotation_and_restarts(
-    tmp_path: Path, start_exporter: StartExporter
-) -> None:
+def test_every_line_arrives_once_or_is_kept_as_refused(tmp_path: Path, start_exporter: StartExporter) -> None:
     for name in ("log", "work"):
         (tmp_path / name).mkdir()
     exporter = start_exporter("--log.format", "ecs", "--log.level", "debug")
@@ -120,7 +129,7 @@ def test_every_line_arrives_once_through_rotation_and_restarts(
     assert any("listening on" in line for line in own)
     formatter, written = EcsFormatter(), tmp_path / "log" / "exporter.log"
     written.write_text("".join(f"{line}\n" for line in own))
-    bulk = Bulk()
+    bulk, stats = Bulk(), tmp_path / "work" / "tmux-exporter.stats"
 
     def write(first: int, last: int) -> None:
         with written.open("a") as stream:
@@ -151,10 +160,25 @@ def test_every_line_arrives_once_through_rotation_and_restarts(
             wait_for(lambda: bulk.missed > 2, "it is tried again", 60)
             bulk.is_dead = False
             wait_for(lambda: arrived(3 * LINES // 4), "lines arrive once the server is back", 300)
+            # The server refuses for a while, and meanwhile the shipper is stopped.
+            bulk.is_refusing = True
+            write(3 * LINES // 4, 7 * LINES // 8)
+            wait_for(lambda: bulk.refused > 0, "the server refuses", 60)
+            wait_for(lambda: re.search('"failed.es": [1-9]', stats.read_text()), "it is counted", 60)
+        bulk.is_refusing = False
         # Nobody ships what is written now, until somebody does.
-        write(3 * LINES // 4, LINES)
+        write(7 * LINES // 8, LINES)
         with shipper(tmp_path, bulk):
-            wait_for(lambda: arrived(LINES), "lines arrive after a restart", 120)
+            refused = tmp_path / "work" / "tmux-exporter.refused"
+            lost = NUMBER.findall(refused.read_text().replace("\\", ""))
+            assert lost
+            sent = set(map(str, range(LINES))) - set(lost)
+            wait_for(lambda: sent <= set(numbers()), "all others arrive after a restart", 120)
+            assert sorted(filter(str.isdecimal, numbers())) == sorted(sent)
+            # As the file says.
+            (again,) = re.findall(r"^# +(jq .*)$", SHIPPED.read_text(), re.MULTILINE)
+            again = again.replace(" refused ", f" {refused} ").replace(":9200", f":{bulk.server.server_port}")
+            assert '"errors": false' in run_text(("sh", "-c", again), check=True).stdout
     finally:
         bulk.close()
     assert bulk.malformed == []

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[2]
 NEEDS_NOTHING = "SERVERS=no does without Prometheus and Alertmanager: it needs none of this\n"
 LONG = (
     "systemd victoria-metrics curl jq procps chromium chromium-driver "
-    "redis-server expect sudo faketime postgresql nagios4-core rsyslog rsyslog-elasticsearch npm zsh"
+    "redis-server expect sudo faketime postgresql nagios4-core rsyslog rsyslog-elasticsearch "
+    "zabbix-server-pgsql zabbix-frontend-php php-cli php-pgsql npm zsh"
 )
 TOOLS = ("sh", "dirname", "id", "cat", "cksum")
 

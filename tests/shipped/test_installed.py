@@ -321,6 +321,13 @@ def _nagios(fleet: Fleet) -> None:
     assert f" {fleet.user.bin}/tmux-exporter check " in (folder / "commands.cfg").read_text()
 
 
+@case("tmux-exporter export zabbix")
+def _zabbix(fleet: Fleet) -> None:
+    for path in fleet.export("zabbix").iterdir():
+        exported = json.loads(path.read_text())["zabbix_export"]
+        assert path.stem.endswith(exported["version"]) and len(exported["templates"]) == 1
+
+
 @case("tmux-exporter run")
 def _run_command(fleet: Fleet) -> None:
     data = fleet.user.home / "cost.json"

@@ -167,6 +167,19 @@ def nagios() -> Mapping[str, str]:
     return making.nagios(own_program)
 
 
+@_kind("Templates for Zabbix, to be imported.")
+def zabbix() -> Mapping[str, str]:
+    """Write a template for Zabbix 6.0 and one for 7.0, which discover servers, sessions and agents.
+
+    \b
+    Example:
+      tmux-exporter export zabbix --out zabbix
+    """
+    from tmux_exporter.commands import export as making
+
+    return making.zabbix()
+
+
 @_kind("Policies for the remediator to start from.")
 def policies() -> Mapping[str, str]:
     """Write the policies to start from, and the schema by which an editor checks them.

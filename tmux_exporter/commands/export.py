@@ -19,6 +19,7 @@ from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.base.scope import RUNBOOKS, Scope
 from tmux_exporter.alerting.receivers import SERVICES, dead_mans_switch
 from tmux_exporter.alerting.routes import SAME_THING, Nights
+from tmux_exporter.alerting.zabbix import templates
 from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.shipped_files import shipped
 
@@ -109,6 +110,11 @@ def units(find_program: Callable[[str], str]) -> dict[str, str]:
 def nagios(find_program: Callable[[str], str]) -> dict[str, str]:
     """Commands and services for Nagios, which start the program where `find_program` says that it is."""
     return _with_programs("nagios", find_program, _nagios_word)
+
+
+def zabbix() -> dict[str, str]:
+    """Templates for Zabbix."""
+    return {f"tmux-exporter-{name}": text for name, text in templates(thresholds.load()).items()}
 
 
 def _with_programs(
