@@ -80,7 +80,7 @@ def test_real_zabbix_discovers_a_fleet_and_raises_a_trigger(
 
             wait_for(lambda: len(with_values()) == 2, "agents are discovered and have values", 240)
             quiet, plain = sorted(with_values())
-            assert (quiet[:11], plain) == ('Agent a "b" ', "Agent lead in shop in fleet: memory")
+            assert (quiet[:12], plain) == ('Agent a "b" ', "Agent lead in shop in fleet: memory")
             sessions = host.items("tmux.session_processes[")
             assert len(sessions) == 2 and all(each["lastvalue"] == "1" for each in sessions.values())
             assert host.items("tmux.up[")["Server fleet: up"]["lastvalue"] == "1"
