@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tmux_exporter.facts.agents import AgentState
 
-PROGRAMS = ("claude", "codex", "gemini", "opencode", "pi", "qwen")
+PROGRAMS = ("claude", "codex", "gemini", "opencode", "pi")
 """The programs that have a source, by their names as agents."""
 
 
