@@ -121,7 +121,13 @@ def test_no_redirect_is_followed() -> None:
 
 
 def test_nobody_is_asked_unless_an_address_is_set() -> None:
-    assert told(made("")) == {"version": 1, "prometheus": None, "alerts": None, "problem": None}
+    assert told(made("")) == {
+        "version": 1,
+        "prometheus": None,
+        "grafana": None,
+        "alerts": None,
+        "problem": None,
+    }
 
 
 def test_a_server_that_is_away_is_a_problem() -> None:

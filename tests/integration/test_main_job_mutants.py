@@ -49,7 +49,7 @@ MATCH: dict[Guard, Guard] = {
 }
 """The two questions of what a policy is for, each with an answer that lets everything through."""
 
-OF_OTHERS = (vetoes.is_not_attended, vetoes.is_proven, vetoes.is_unused)
+OF_OTHERS = (vetoes.is_not_attended, vetoes.is_proven, vetoes.is_unused, vetoes.has_quota)
 """Vetoes of agents and of leaked processes only."""
 
 ALL: frozenset[Guard] = frozenset(

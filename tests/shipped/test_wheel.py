@@ -17,7 +17,7 @@ from tests.support.programs.wheel import build_wheel
 from tmux_exporter.base.shipped_files import shipped
 from tmux_exporter.cli.export import export
 
-MADE_AT_EXPORT = {"rules"}
+MADE_AT_EXPORT = {"rules", "zabbix"}
 """Kinds of which nothing lies in the wheel: they are made from the thresholds, which do."""
 NEVER_BY_THE_DAEMON = ("apprise", "libtmux", "psutil", "rich")
 

@@ -427,8 +427,11 @@ def _or_the_tool(*about: Any) -> Culprit:
     return find_culprit(*about) or Culprit(process=TOOL.id, name="tool", itself=False, holdings=())
 
 
-_OF_OTHERS = ("is_endable", "is_proven", "has_its_sleep", "has_time", "is_unused", "carries_nobody")
-"""Vetoes of schedulers and leaked processes, and of what ends with all below it."""
+_OF_OTHERS = (
+    *("is_endable", "is_proven", "has_its_sleep", "has_time", "is_unused", "carries_nobody"),
+    "has_quota",
+)
+"""Vetoes of schedulers and leaked processes, of what ends with all below it, and of policies of idling."""
 
 _LOWER = Condition(metric="tmux_agent_memory_bytes", above=1000.0 * MIB, clear_below=1000.0 * MIB)
 
