@@ -355,7 +355,7 @@ def hook(arguments: tuple[str, ...]) -> int:
     return run_hook(list(arguments))
 
 
-@_reporter("Called as an agent's status line: keep what it tells, run your own.")
+@_reporter("Called as an agent's status line: keep what it tells.")
 def statusline(arguments: tuple[str, ...]) -> int:
     """Run `statusline` where click was reached."""
     from tmux_exporter.reporters.statusline import main as run_statusline
