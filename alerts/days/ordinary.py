@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from alerts.days.firing import Firing
 from alerts.days.world import DAY, GIB, HOUR, MINUTE, Agent, Doing, Figure, Host, Operation, Plan, hours
 
 BOUNDS = {"P1": 0, "P2": 0, "P3": 3, "P4": 10}
@@ -25,11 +27,30 @@ class Day:
     name: str
     hosts: Callable[[], Sequence[Host]]
     waits: int = 0
+    nobody: bool = False
+    """Whether nobody may be told of anything."""
     together: str = ""
 
     def named_hosts(self) -> list[Host]:
         """Its hosts, whose instances begin with its name."""
         return [replace(host, instance=f"{self.name}/{host.instance}") for host in self.hosts()]
+
+    def own(self, fired: Sequence[Firing]) -> list[Firing]:
+        """What is of its hosts."""
+        return [each for each in fired if each.labels.get("instance", "").startswith(f"{self.name}/")]
+
+    def problems(self, fired: Sequence[Firing]) -> Iterator[str]:
+        """Which bounds a day breaks."""
+        told = [each for each in fired if each.told]
+        waits = [each for each in told if each.name == "TmuxAgentWaiting"]
+        counts = Counter(each.priority for each in told if each not in waits)
+        counts["P3"] += max(0, len(waits) - self.waits)
+        for priority, count in counts.items():
+            if count > (0 if self.nobody else BOUNDS[priority]):
+                yield f"{self.name}: {count} {priority}"
+        for labels, times in Counter(frozenset(each.labels.items()) for each in told).items():
+            if times > TIMES:
+                yield f"{self.name}: {dict(labels)['alertname']} {times} times"
 
 
 IDLE, GONE, LEFT = Doing(), Doing(state="gone"), Doing(state="exited", cores=0)
@@ -58,10 +79,11 @@ def small(seed: int) -> Plan:
     return [(time, WORK if does in (BUILD, TESTS) else does) for time, does in works(seed)]
 
 
-def agents(count: int, plan: Callable[[int], Plan] = small) -> list[Agent]:
+def agents(count: int, plan: Callable[[int], Plan] = small, *, declared: bool = False) -> list[Agent]:
     """So many, each in a session of its own."""
     return [
-        Agent(name=f"agent{number}", session=f"work{number}", plan=plan(number)) for number in range(count)
+        Agent(name=f"agent{number}", session=f"work{number}", plan=plan(number), declared=declared)
+        for number in range(count)
     ]
 
 
@@ -75,6 +97,52 @@ STEADY = (
 def calm() -> list[Host]:
     """Four agents that work without builds."""
     return [Host(instance="calm:1", agents=agents(4), operations=STEADY)]
+
+
+LEAKS = [hours(f"{each}:15") for each in range(10, 16)]
+"""Who quits an agent leaves a process behind now and then."""
+RETURNS = (hours("13:05"), hours("13:20"))
+"""Two agents that were quit for lunch are started again in the same pane."""
+
+
+def _leaks(time: float) -> float:
+    return sum(begin <= time < begin + 5 * HOUR for begin in LEAKS)
+
+
+def _returns(time: float) -> float:
+    return sum(each <= time for each in RETURNS)
+
+
+_VISIT = 'server="default", session="visit0"'
+BUSY: dict[str, Figure] = {
+    'tmux_host_network_speed_bytes{device="eth0"}': lambda _: 125e6,
+    f'tmux_leaked_processes{{{_VISIT}, kind="shell_job"}}': _leaks,
+    f'tmux_leaked_memory_bytes{{{_VISIT}, kind="shell_job"}}': lambda time: 5e7 * _leaks(time) or None,
+    f'tmux_leaked_oldest_start_time_seconds{{{_VISIT}, kind="shell_job"}}': lambda time: (
+        max(LEAKS[0], time - 5 * HOUR) if _leaks(time) else None
+    ),
+    # An agent wakes itself each half an hour, and one that has gone leaves a wake-up behind for ten minutes.
+    'tmux_schedulers{server="default", session="work0", state="armed"}': lambda _: 1,
+    'tmux_schedulers{server="default", session="work0", state="serverless"}': lambda time: (
+        hours("12:31") <= time < hours("12:41")
+    ),
+    'tmux_scheduler_outcomes_total{server="default", session="work0", outcome="fired"}': lambda time: (
+        time // (30 * MINUTE)
+    ),
+    'tmux_agent_recovery_seconds_count{server="default"}': _returns,
+    'tmux_agent_recovery_seconds_sum{server="default"}': lambda time: 3000 * _returns(time),
+    'tmux_agent_recovery_seconds_bucket{server="default", le="300.0"}': lambda _: 0,
+    'tmux_agent_recovery_seconds_bucket{server="default", le="+Inf"}': _returns,
+    # A leftover is ended at night; for twenty minutes a build is held back.
+    'tmux_remediator_actions_total{policy="stop-orphans", action="end", outcome="done"}': lambda time: (
+        time >= hours("20:40")
+    ),
+    'tmux_remediator_matches{policy="stop-orphans"}': lambda time: hours("20:20") <= time < hours("20:40"),
+    'tmux_remediator_leases{policy="stop-orphans"}': lambda time: hours("11:00") <= time < hours("11:20"),
+    'tmux_remediator_lease_end_timestamp_seconds{policy="stop-orphans"}': lambda time: (
+        hours("11:20") if hours("11:00") <= time < hours("11:20") else None
+    ),
+}
 
 
 def busy() -> list[Host]:
@@ -132,13 +200,13 @@ def busy() -> list[Host]:
             instance="busy:1",
             # Three builds at once fill 32 GiB: that would be no ordinary day.
             memory=64 * GIB,
-            agents=[*agents(6, works), *quits, *renamed, *waits],
+            agents=[*agents(6, works, declared=True), *quits, *renamed, *waits],
             operations=operations,
             # tmux is restarted at lunch, the exporter after two updates, the host in the morning.
             servers={"default": ((-DAY, hours("12:30")), (hours("12:31"), 2 * DAY))},
             restarts=(hours("7:45"), hours("12:40"), hours("16:20")),
             unreachable=((hours("7:43"), hours("7:45")), (hours("12:39"), hours("12:40"))),
-            figures={'tmux_host_network_speed_bytes{device="eth0"}': lambda _: 125e6},
+            figures=BUSY,
         )
     ]
 
@@ -287,8 +355,10 @@ def evening() -> list[Host]:
 def _days() -> Iterator[Day]:
     yield Day(name="calm", hosts=calm)
     yield Day(name="builds, tests, quits, renames, restarts of everything", hosts=busy, waits=2)
-    yield Day(name="a laptop that sleeps", hosts=laptop)
-    yield Day(name="a laptop that sleeps with its Prometheus", hosts=laptop_alone, together="laptop")
+    yield Day(name="a laptop that sleeps", hosts=laptop, nobody=True)
+    yield Day(
+        name="a laptop that sleeps with its Prometheus", hosts=laptop_alone, nobody=True, together="laptop"
+    )
     for part in (0.01, 0.05, 0.2):
         yield Day(name=f"{part:.0%} of the scrapes lost", hosts=lost(part), waits=2)
     yield Day(name="5% of the scrapes lost at 60 s", hosts=lost(0.05, 60), waits=2)
@@ -299,7 +369,7 @@ def _days() -> Iterator[Day]:
     yield Day(name="200 agents", hosts=crowd(200), together="crowd")
     yield Day(name="few operations", hosts=few)
     yield Day(name="two users of a host", hosts=two_users)
-    yield Day(name="an empty tmux in the evening", hosts=evening)
+    yield Day(name="an empty tmux in the evening", hosts=evening, nobody=True)
 
 
 DAYS = tuple(_days())

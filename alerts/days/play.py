@@ -1,7 +1,7 @@
-"""Play a day through the rules with promtool, and tell which alerts reached somebody.
+"""Play a day through the rules, and tell which alerts reached somebody.
 
-promtool is asked for the firing alerts at each evaluation, and prints each answer that is not empty as a
-failed test. Service levels look back for hours: they are evaluated once a minute, in a run of their own.
+A Prometheus plays it (server.py), or promtool: that is asked for the firing alerts at each evaluation, and
+prints each answer that is not empty as a failed test.
 """
 
 from __future__ import annotations
@@ -12,38 +12,20 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from math import gcd
 from pathlib import Path
 from typing import Any
 
+from alerts.days.bad_agents import MAKERS as OF_AGENTS
+from alerts.days.bad_work import MAKERS as OF_WORK
+from alerts.days.firing import Firing
 from alerts.days.ordinary import Day
+from alerts.days.series import Labels, as_promtool, grid, series_of
+from alerts.days.server import STEP, evaluate, running, write
 from alerts.days.world import DAY, Host
-
-Labels = Mapping[str, str]
 
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _ASKED = re.compile(r"time: (\S+),\s+exp: nil\s+got: (.*)")
 _UNITS = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Firing:
-    """One time in which an alert fires, in seconds of the day; not `told` where another one inhibits it."""
-
-    labels: Labels
-    begins: int
-    ends: int
-    told: bool = True
-
-    @property
-    def name(self) -> str:
-        """The name of the alert."""
-        return self.labels["alertname"]
-
-    @property
-    def priority(self) -> str:
-        """P1 to P4."""
-        return self.labels.get("priority", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,37 +36,116 @@ class Rules:
     routes: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mutant:
+    """A rule of which a guard is weakened; without `old` its `for` is `new`."""
+
+    day: str
+    alert: str
+    level: str = ""
+    old: str = ""
+    new: str = ""
+
+    def is_of(self, labels: Labels) -> bool:
+        """Whether an alert is of this rule."""
+        return labels["alertname"] == self.alert and labels.get("threshold", "") in (self.level, "")
+
+    def of(self, rules: Rules) -> list[Mapping[str, Any]]:
+        """The rule, weakened."""
+        found = [
+            rule
+            for group in rules.groups
+            for rule in group["rules"]
+            if rule.get("alert") == self.alert and rule["labels"].get("threshold", "") == self.level
+        ]
+        if not found or self.old not in found[0]["expr"]:
+            raise ValueError(f"{self.alert} {self.level}: {self.old!r} is not in its rule")
+        if not self.old:
+            return [rule | {"for": self.new} for rule in found]
+        return [rule | {"expr": rule["expr"].replace(self.old, self.new)} for rule in found]
+
+
+Play = Callable[[Path, Sequence[Host], Rules], list[Firing]]
+
+
 def play_days(
-    folder: Path, days: Iterable[Day], rules: Rules, *, evaluation: int = 60
+    folder: Path, days: Iterable[Day], rules: Rules, play: Play
 ) -> Iterator[tuple[Day, list[Firing]]]:
     """What fires on each of these days."""
     together: dict[str, list[Day]] = {}
     for day in days:
-        together.setdefault(day.together, []).append(day)
+        together.setdefault(day.together or day.name, []).append(day)
     for number, some in enumerate(together.values()):
         hosts = [host for day in some for host in day.named_hosts()]
-        fired = play(folder / str(number), hosts, rules, evaluation=evaluation)
+        fired = play(folder / str(number), hosts, rules)
         for day in some:
-            yield day, [each for each in fired if each.labels.get("instance", "").startswith(f"{day.name}/")]
+            yield day, day.own(fired)
 
 
-def play(
-    folder: Path, hosts: Sequence[Host], rules: Rules, *, evaluation: int = 30, until: int = DAY
+BAD = tuple(bad for make in (*OF_AGENTS, *OF_WORK) for bad in make())
+"""A bad day for each alert and level."""
+
+
+def play_bad(folder: Path, rules: Rules, part: str = "") -> Iterator[str]:
+    """What is told wrongly on the bad days whose name has this part."""
+    for until in sorted({day.until for day in BAD}):
+        days = [day for day in BAD if day.until == until and part in day.name]
+        if days:
+            hosts = [day.plays() for day in days]
+            fired = by_prometheus(
+                folder / str(until), hosts, rules, step=600 if until > DAY else STEP, until=until
+            )
+            yield from (problem for day in days for problem in day.problems(fired))
+
+
+def by_prometheus(
+    folder: Path,
+    hosts: Sequence[Host],
+    rules: Rules,
+    *,
+    step: int = STEP,
+    until: int = DAY,
+    mutants: Sequence[Mutant] = (),
+    seen: Callable[[Mutant, list[Firing]], None] = lambda *_: None,
 ) -> list[Firing]:
-    """What fires on a day with these hosts under these rules, in the order in which it begins."""
-    found: list[Firing] = []
+    """What fires on a day with these hosts under these rules, in the order in which it begins.
+
+    `seen` is given what fires instead with each of these mutants.
+    """
+
+    def stretched(groups: Sequence[Mapping[str, Any]]) -> list[Firing]:
+        return [
+            Firing(labels=labels, begins=begins, ends=ends)
+            for labels, times in evaluate(url, groups, until, step)
+            for begins, ends in _stretches(times, step)
+        ]
+
+    with running(folder, step) as url:
+        for host in hosts:
+            write(url, series_of(host, until))
+        found = stretched(rules.groups)
+        for mutant in mutants:
+            others = [each for each in found if not mutant.is_of(each.labels)]
+            seen(mutant, _told([*others, *stretched([{"rules": mutant.of(rules)}])], hosts, rules))
+    return _told(found, hosts, rules)
+
+
+def by_promtool(
+    folder: Path, hosts: Sequence[Host], rules: Rules, *, evaluation: int = STEP, until: int = DAY
+) -> list[Firing]:
+    """The same, by promtool."""
     folder.mkdir(exist_ok=True)
-    series = list(_input(hosts, until))
-    step = _grid(hosts)
-    for slow, every in ((False, evaluation), (True, max(60, evaluation))):
-        chosen = [group for group in rules.groups if ("_slo_" in str(group["name"])) == slow]
-        chosen = _told_something(chosen, {each["series"].split("{")[0] for each in series})
-        read = {name for group in chosen for rule in group["rules"] for name in _names(rule["expr"])}
-        kept = [each for each in series if each["series"].split("{")[0] in read]
-        suite = _suite(kept, step, every, until)
-        fired = _run(folder / f"day{slow:d}", chosen, suite)
-        found += [each for each in fired if not _unseen(each, hosts, max(60, evaluation))]
-    return sorted(_inhibited(found, rules.routes), key=lambda each: each.begins)
+    series = [each for host in hosts for each in series_of(host, until)]
+    groups = _told_something(rules.groups, {each.name.split("{")[0] for each in series})
+    read = {name for group in groups for rule in group["rules"] for name in _names(rule["expr"])}
+    shown = [as_promtool(each, grid(hosts)) for each in series if each.name.split("{")[0] in read]
+    fired = _run(folder, groups, shown, grid(hosts), range(0, until + 1, evaluation))
+    return _told(fired, hosts, rules)
+
+
+def _told(fired: Iterable[Firing], hosts: Sequence[Host], rules: Rules) -> list[Firing]:
+    seen = [each for each in fired if each.name != "Watchdog" and not _unseen(each, hosts, STEP)]
+    return sorted(_inhibited(seen, rules.routes), key=lambda each: each.begins)
 
 
 def _unseen(firing: Firing, hosts: Sequence[Host], every: int) -> bool:
@@ -116,36 +177,41 @@ def _names(expr: str) -> set[str]:
     return set(re.findall(r"[a-zA-Z_:][\w:]*(?=\{)", expr))
 
 
-def _suite(series: list[dict[str, str]], step: int, every: int, until: int) -> dict[str, Any]:
-    expr = 'ALERTS{alertstate="firing", alertname!="Watchdog"}'
-    times = range(0, until + 1, every)
-    asked = [{"expr": expr, "eval_time": f"{time}s", "exp_samples": []} for time in times]
-    test = {"interval": f"{step}s", "input_series": series, "promql_expr_test": asked}
-    return {"evaluation_interval": f"{every}s", "tests": [test]}
-
-
-def _run(base: Path, groups: Sequence[Mapping[str, Any]], suite: dict[str, Any]) -> list[Firing]:
-    rules, test = base.with_suffix(".rules.json"), base.with_suffix(".test.json")
+def _run(
+    folder: Path,
+    groups: Sequence[Mapping[str, Any]],
+    shown: Sequence[Mapping[str, str]],
+    step: int,
+    times: range,
+) -> list[Firing]:
+    rules, test = folder / "rules.json", folder / "test.json"
     rules.write_text(json.dumps({"groups": groups}))
-    order = [group["name"] for group in groups]
-    test.write_text(json.dumps(suite | {"rule_files": [str(rules)], "group_eval_order": order}))
-    every = int(suite["evaluation_interval"].removesuffix("s"))
+    expr = 'ALERTS{alertstate="firing", alertname!="Watchdog"}'
+    asked = [{"expr": expr, "eval_time": f"{time}s", "exp_samples": []} for time in times]
+    content = {
+        "rule_files": [str(rules)],
+        "group_eval_order": [group["name"] for group in groups],
+        "evaluation_interval": f"{times.step}s",
+        "tests": [{"interval": f"{step}s", "input_series": shown, "promql_expr_test": asked}],
+    }
+    test.write_text(json.dumps(content))
     done = subprocess.run(["promtool", "test", "rules", test], capture_output=True, text=True, check=False)
     output = done.stdout + done.stderr
     if "SUCCESS" not in output and not _ASKED.search(output):
         raise RuntimeError(output[-2000:])
     firing: dict[frozenset[tuple[str, str]], list[int]] = {}
-    for when, shown in _ASKED.findall(output):
+    for when, answer in _ASKED.findall(output):
         time = sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([dhms])", when))
-        for each in shown.split("} 1E+00"):
+        for each in answer.split("} 1E+00"):
             labels = dict(_LABEL.findall(each))
-            labels.pop("alertstate", None)
+            for name in ("alertstate", "__name__"):
+                labels.pop(name, None)
             if labels:
                 firing.setdefault(frozenset(labels.items()), []).append(time)
     return [
         Firing(labels=dict(labels), begins=begins, ends=ends)
-        for labels, times in firing.items()
-        for begins, ends in _stretches(times, every)
+        for labels, found in firing.items()
+        for begins, ends in _stretches(found, times.step)
     ]
 
 
@@ -153,53 +219,6 @@ def _stretches(times: Iterable[int], every: int) -> Iterator[tuple[int, int]]:
     for _, run in groupby(enumerate(times), key=lambda pair: pair[1] - every * pair[0]):
         whole = [time for _, time in run]
         yield whole[0], whole[-1] + every
-
-
-# The page of each scrape, as series of promtool.
-
-
-def _grid(hosts: Sequence[Host]) -> int:
-    return gcd(*(int(number) for host in hosts for number in (host.interval, host.phase or host.interval)))
-
-
-def _input(hosts: Sequence[Host], until: int) -> Iterator[dict[str, str]]:
-    step = _grid(hosts)
-    for host in hosts:
-        values: dict[str, list[str]] = {}
-        shown: set[str] = set()
-        place = int(host.phase) // step
-        up = {True: "1", False: "0"}
-        for time, page in host.scrapes():
-            if time > until:
-                break
-            place = int(time) // step
-            now = {} if page is None else page
-            ups = values.setdefault("up", [])
-            ups += ["_"] * (place - len(ups)) + [up[page is not None]]
-            for name in shown - now.keys():
-                values[name] += ["_"] * (place - len(values[name])) + ["stale"]
-            for name, value in now.items():
-                found = values.setdefault(name, [])
-                found += ["_"] * (place - len(found)) + [f"{value:.10g}"]
-            shown = set(now)
-        target = {"job": "tmux", "instance": host.instance, **host.target}
-        for name, each in values.items():
-            yield {"series": _named(name, target), "values": " ".join(_short(each))}
-
-
-def _named(name: str, target: Labels) -> str:
-    bare, _, rest = name.partition("{")
-    own = ", ".join(f'{key}="{value}"' for key, value in target.items())
-    return f"{bare}{{{own}{', ' if rest else ''}{rest or '}'}"
-
-
-def _short(values: Sequence[str]) -> Iterator[str]:
-    for value, run in groupby(values):
-        count = len(list(run))
-        if count == 1 or value == "stale":
-            yield from [value] * count
-        else:
-            yield f"_x{count}" if value == "_" else f"{value}x{count - 1}"
 
 
 # Alertmanager's inhibition.

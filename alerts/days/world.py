@@ -13,6 +13,8 @@ from random import Random
 from zlib import crc32
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+THREADS = 5
+"""Threads of a process: programs on Node have a dozen, a shell one."""
 GIB = 2**30
 
 Page = dict[str, float]
@@ -89,6 +91,8 @@ SCHEDULERS = (
 
 Figure = Callable[[float], float | None]
 """A value by time; None where there is none."""
+Change = Callable[[float, float | None], float | None]
+"""A value by time and by what it would be else."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,7 +101,7 @@ class Host:
 
     `asleep` are times in which the host does nothing and answers nobody, `hidden` those in which Prometheus
     does not try (it sleeps too). `servers` have the times at which they start and end. `figures` replace, or
-    add, series by time.
+    add, series by time, and `changes` do so by what they would show.
     """
 
     instance: str
@@ -111,6 +115,7 @@ class Host:
     used: float = 0.35
     background: float = 0.2
     figures: Mapping[str, Figure] = field(default_factory=dict)
+    changes: Mapping[str, Change] = field(default_factory=dict)
     target: Mapping[str, str] = field(default_factory=dict)
     interval: float = 15
     phase: float = 0
@@ -126,14 +131,14 @@ class Host:
     bare: bool = False
     """Only what the exporter says of itself."""
 
-    def scrapes(self) -> Iterator[tuple[float, Page | None]]:
-        """Each scrape of the day with its page; None for one that fails."""
+    def scrapes(self, until: float = DAY) -> Iterator[tuple[float, Page | None]]:
+        """Each scrape until then with its page; None for one that fails."""
         random = Random(self.seed)  # noqa: S311 - repeatable
         counters: dict[str, float] = {}
         started, last = -DAY * 1.0, 0.0
         kernel: dict[str, float] = {}
         time = self.phase
-        while time <= DAY:
+        while time <= until:
             asleep = _within(self.asleep, time)
             for restart in self.restarts:
                 if last < restart <= time:
@@ -157,8 +162,10 @@ class Host:
             self._of_servers(page, time, passed, counters)
             self._of_operations(page, time, passed, counters)
             self._of_the_host(page, time, passed, kernel, cores)
-        for name, figure in self.figures.items():
-            value = figure(time)
+            self._of_the_remediator(page)
+        made = [(name, figure(time)) for name, figure in self.figures.items()]
+        made += [(name, change(time, page.get(name))) for name, change in self.changes.items()]
+        for name, value in made:
             if value is None:
                 page.pop(name, None)
             else:
@@ -173,6 +180,7 @@ class Host:
             sampled - (sampled + self.seed) % self.sampling + skew
         )
         page["tmux_exporter_sample_interval_seconds"] = self.sampling
+        page["tmux_exporter_sample_tick_seconds"] = self.sampling
         taken = 0.0 if stuck is not None else passed / self.sampling
         page['tmux_exporter_samples_total{result="complete"}'] = _count(counters, "complete", taken)
         for result in ("partial", "failed"):
@@ -207,7 +215,9 @@ class Host:
             page[f"tmux_session_memory_limit_bytes{{{labels}}}"] = self.memory
             page[f"tmux_session_cpu_limit_cores{{{labels}}}"] = self.cores
             page[f"tmux_session_fd_utilization_ratio{{{labels}}}"] = max(does.of_fds for _, does in within)
-            page[f"tmux_session_processes{{{labels}}}"] = sum(does.processes for _, does in within) + 1
+            processes = sum(does.processes for _, does in within) + 1
+            page[f"tmux_session_processes{{{labels}}}"] = processes
+            page[f"tmux_session_threads{{{labels}}}"] = THREADS * processes
             page[f"tmux_session_cpu_seconds_total{{{labels}}}"] = sum(
                 agent.counters.get("cpu", 0.0) for agent, _ in within
             )
@@ -250,6 +260,8 @@ class Host:
         page[f"tmux_agent_open_fds{{{labels}}}"] = does.fds if up else 0
         page[f"tmux_agent_fd_utilization_ratio{{{labels}}}"] = does.of_fds if up else 0
         page[f"tmux_agent_processes{{{labels}}}"] = does.processes if up else 0
+        page[f"tmux_agent_threads{{{labels}}}"] = THREADS * does.processes if up else 0
+        page[f"tmux_agent_oom_kills_total{{{labels}}}"] = 0
 
     def _lives(self, server: str, time: float) -> bool:
         return _within(self.servers.get(server, ()), time)
@@ -272,6 +284,10 @@ class Host:
             asked = _count(counters, f"asked {server}", passed / self.sampling)
             page[f"tmux_server_query_duration_seconds_count{{{labels}}}"] = asked
             page[f"tmux_server_query_duration_seconds_sum{{{labels}}}"] = asked * 0.004
+            ran = _count(counters, f"ran {server}", passed / 5)
+            # `has-session` fails where there is none.
+            page[f'tmux_command_duration_seconds_count{{{labels}, command="has-session"}}'] = ran
+            page[f'tmux_command_errors_total{{{labels}, command="has-session"}}'] = ran // 16
             for reason in ("hung", "denied", "untrusted"):
                 page[f'tmux_server_query_failures_total{{{labels}, reason="{reason}"}}'] = 0
 
@@ -299,6 +315,18 @@ class Host:
             page[f'tmux_operation_errors_total{{{labels}, reason="exit_status"}}'] = failed
             busy = each.from_time <= time < each.to_time
             page[f"tmux_operations_in_flight{{{labels}}}"] = each.in_flight if busy else 0
+
+    def _of_the_remediator(self, page: Page) -> None:
+        policy = '{policy="stop-orphans"}'
+        page["tmux_remediator_up"] = 1
+        page["tmux_remediator_blind"] = 0
+        page["tmux_remediator_audit_healthy"] = 1
+        page["tmux_remediator_config_last_reload_successful"] = 1
+        page['tmux_remediator_mode{mode="enforce"}'] = 1
+        page[f"tmux_remediator_breaker_open{policy}"] = 0
+        page[f"tmux_remediator_leases{policy}"] = 0
+        page[f"tmux_remediator_matches{policy}"] = 0
+        page['tmux_remediator_actions_total{policy="stop-orphans", action="end", outcome="done"}'] = 0
 
     def _of_the_host(
         self, page: Page, time: float, passed: float, kernel: dict[str, float], cores: float
@@ -328,9 +356,9 @@ class Host:
                 page[name] = _count(kernel, f"{resource} {kind}", rate * passed)
         processes = sum(at(agent.plan, time).processes for agent in self.agents)
         for name, value, limit in (
-            ("pids", 600 + processes, 32_768),
-            ("user_pids", 80 + processes, 15_000),
-            ("cgroup_pids", 80 + processes, 10_000),
+            ("pids", 600 + THREADS * processes, 32_768),
+            ("user_pids", 80 + THREADS * processes, 15_000),
+            ("cgroup_pids", 80 + THREADS * processes, 10_000),
             ("ptys", 20, 4096),
             ("inotify_instances", 20, 128),
         ):

@@ -1,6 +1,6 @@
 """Alerts about the host, as far as sessions and agents depend on it."""
 
-from tmux_exporter.alerting.base.alert import Alert, grows, kept
+from tmux_exporter.alerting.base.alert import Alert, grows, kept, rises
 from tmux_exporter.alerting.base.scope import PERCENT, TIME, Scope
 from tmux_exporter.alerting.base.thresholds import LEVELS
 from tmux_exporter.alerting.recording.hosts import (
@@ -104,7 +104,10 @@ ALERTS = (
     Alert(
         "TmuxHostDiskRunsOut",
         "host_disk_fills",
-        f"{kept(f'{FILESYSTEM_LEFT}{{}}')} < $seconds\nand {kept(f'{FILESYSTEM_USED}{{}}')} > $used",
+        # A copy takes one step, and a line through it would go on from there.
+        f"{kept(f'{FILESYSTEM_LEFT}{{}}')} < $seconds\nand {kept(f'{FILESYSTEM_USED}{{}}')} > $used\nand (\n"
+        + rises(f"{FILESYSTEM_USED}{{}}")
+        + "\n)",
         "A file system of the host will be full within the hour.",
         f"At the pace of the last minutes {_FILESYSTEM} is full in {TIME}.",
         ("critical",),

@@ -170,6 +170,14 @@ def _cause_over_symptom() -> list[Data]:
             'alertname=~"TmuxAgentMemory.+"',
             also=("server", "session", "agent"),
         ),
+        _inhibits(
+            "TmuxAgentNearPidLimit",
+            'alertname="TmuxAgentManyProcesses"',
+            also=("server", "session", "agent"),
+        ),
+        # The mean of slow operations raises their tail.
+        _inhibits("TmuxOperationSlow", 'alertname="TmuxOperationTailSlow"', also=("operation",)),
+        _inhibits("TmuxExporterBlind", 'alertname=~"TmuxSamplesPartial|TmuxCollectorFailing"'),
         _inhibits("TmuxHistoryFills", 'alertname="TmuxHistoryGrowing"', also=("server",)),
         # A server that hangs makes every sample partial.
         _inhibits("TmuxServerNotAnswering", 'alertname="TmuxSamplesPartial"'),

@@ -28,11 +28,13 @@ ALERTS = (
     Alert(
         "TmuxServerEnded",
         "server_ended",
-        "count without (session, agent) (last_over_time(tmux_agent_processes{}[$agents_within]))\n"
+        # Who goes home quits agents, or leaves them idle, and the server ends with its last session.
+        "count without (session, agent, state) (\n"
+        '  last_over_time(tmux_agent_state{state="working"}[$agents_within]) == 1\n)\n'
         f"and on (job, instance, server) ({_SILENT} unless {_LIVES})",
-        "A tmux server ended while agents were in it.",
+        "A tmux server ended while agents worked in it.",
         "The tmux server {{ $labels.server }} on {{ $labels.instance }} has ended, and with it "
-        "all its sessions. Agents that were there shortly before: {{ $value }}.",
+        "all its sessions. Agents that worked there shortly before: {{ $value }}.",
     ),
     Alert(
         "TmuxServerSlow",

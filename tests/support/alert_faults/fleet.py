@@ -64,7 +64,7 @@ class FaultyFleet:
             self.say(session, role)
             ends = session == "ending"
             self._agent(FLEET, session, f"{self._command(session)}{'; exec sh' if ends else ''}")
-        self.say("gone", {"says": IDLE})
+        self.say("gone", {"says": {"status": "busy"}})
         self._agent("ended", "gone", self._command("gone"))
         self.say("short", {"says": IDLE, "lives": 1.5})
         self._agent(FLEET, "short", f"while :; do {self._command('short')}; sleep 1.5; done")

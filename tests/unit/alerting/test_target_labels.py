@@ -82,7 +82,7 @@ def test_a_rule_that_sums_them_away_is_noticed(tmp_path: Path) -> None:
     path = ALERTS / "tests" / "servers.yml"
     rules = read_by(path, rules_of(NUMBERS))
     planted = json.loads(
-        json.dumps(rules).replace("count without (session, agent)", "count by (job, instance, server)")
+        json.dumps(rules).replace("count without (session, agent, state)", "count by (job, instance, server)")
     )
     assert planted != rules
     assert "team" in play(tmp_path, path, planted)

@@ -160,14 +160,16 @@ def start_alertmanager(program: str, folder: Path, configuration: Path) -> Child
     return _start("Alertmanager", program, ALERTMANAGER_PORT, configuration, *flags)
 
 
-def start_prometheus(program: str, folder: Path, configuration_text: str) -> Child:
-    """Start Prometheus on loopback, its data bounded in time and size."""
+def start_prometheus(
+    program: str, folder: Path, configuration_text: str, *flags: str, preferred: int = PROMETHEUS_PORT
+) -> Child:
+    """Start Prometheus on loopback, its data bounded in time and size; `flags` come after its own."""
     configuration = folder / "prometheus.yml"
     configuration.write_text(configuration_text, encoding="utf-8")
     data = f"--storage.tsdb.path={folder / 'prometheus'}"
     # Budgets look back for 30 days.
     bounds = ("--storage.tsdb.retention.time=35d", "--storage.tsdb.retention.size=1GB")
-    return _start("Prometheus", program, PROMETHEUS_PORT, configuration, data, *bounds)
+    return _start("Prometheus", program, preferred, configuration, data, *bounds, *flags)
 
 
 def _start(name: str, program: str, preferred: int, configuration: Path, *flags: str) -> Child:
