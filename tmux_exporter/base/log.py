@@ -1,13 +1,18 @@
-"""Log lines on stderr as logfmt, JSON or Elastic Common Schema, from the standard library's logging."""
+"""Log lines on stderr as logfmt, JSON or Elastic Common Schema, each written with one call and counted."""
 
 import json
 import logging
-import sys
+import os
+import stat
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from tmux_exporter.facts.log import LogOutcome
+
 ECS_VERSION = "8.11.0"
 """Of the Elastic Common Schema."""
+
+_STDERR = 2
 
 _FIELDS = "fields"
 """Our attribute of a log record: `logging` rejects its own names as fields (`process`)."""
@@ -62,7 +67,14 @@ class JsonFormatter(logging.Formatter):
 
 
 class EcsFormatter(logging.Formatter):
-    """One JSON object a line with fields of the Elastic Common Schema only; ours are texts in `labels`."""
+    """One JSON object a line with fields of the Elastic Common Schema only; ours are texts in `labels`.
+
+    `service` is the name of the program.
+    """
+
+    def __init__(self, service: str = "tmux-exporter") -> None:
+        super().__init__()
+        self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as one line."""
@@ -73,7 +85,7 @@ class EcsFormatter(logging.Formatter):
             "message": record.getMessage(),
             "ecs.version": ECS_VERSION,
             "log.logger": record.name,
-            "service.name": "tmux-exporter",
+            "service.name": self._service,
             "process.pid": record.process,
         }
         if fields := fields_of(record):
@@ -86,22 +98,79 @@ class EcsFormatter(logging.Formatter):
         return json.dumps(line)
 
 
-_FORMATTERS = {"json": JsonFormatter, "ecs": EcsFormatter}
+_counts = dict.fromkeys(LogOutcome, 0)
+
+
+def line_counts() -> Mapping[LogOutcome, int]:
+    """Log lines of this process so far; one that could not be written whole is lost."""
+    return dict(_counts)
+
+
+class LineHandler(logging.Handler):
+    """Writes to a descriptor and never raises: on a full disk lines are lost, and counted.
+
+    Python's own stream keeps what it could not write and puts it before a later line.
+    """
+
+    def __init__(self, descriptor: int = _STDERR) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._tore = False
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line of a record."""
+        try:
+            line = self.format(record)
+        except Exception:
+            _counts[LogOutcome.LOST] += 1
+            self.handleError(record)
+        else:
+            self.write(line)
+
+    def write(self, line: str) -> None:
+        """Write one line; what is there of a torn one is ended first, so that this one is whole."""
+        data = f"{line}\n".encode(errors="backslashreplace")
+        if self._is_torn():
+            data = b"\n" + data
+        outcome = LogOutcome.WRITTEN
+        try:
+            while data:
+                count = os.write(self._descriptor, data)
+                self._tore, data = data[:count][-1:] != b"\n", data[count:]
+        except OSError:
+            outcome = LogOutcome.LOST
+        _counts[outcome] += 1
+
+    def _is_torn(self) -> bool:
+        """Whether the log ends within a line; looked up of a file: others write there, and did before."""
+        try:
+            found = os.fstat(self._descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                return self._tore
+            if not found.st_size:
+                return False
+            with open(f"/proc/self/fd/{self._descriptor}", "rb") as stream:
+                return os.pread(stream.fileno(), 1, found.st_size - 1) not in (b"\n", b"")
+        except OSError:
+            return self._tore
+
+
+_FORMATTERS = {"json": JsonFormatter, "logfmt": LogfmtFormatter}
 
 
 def announce(words: str, level: int = logging.INFO) -> None:
     """Say at the start what a person waits for: a plain line, but a log line where each has to be JSON."""
     (handler,) = logging.getLogger().handlers
-    if isinstance(handler.formatter, LogfmtFormatter):
-        print(words, file=sys.stderr, flush=True)  # noqa: T201 - to the person who has started it
+    if isinstance(handler, LineHandler) and isinstance(handler.formatter, LogfmtFormatter):
+        handler.write(words)
     else:
         logging.getLogger(__name__).log(level, words)
 
 
-def configure(level: str, form: str) -> None:
+def configure(level: str, form: str, service: str = "tmux-exporter") -> None:
     """Send every log line to stderr at `level` in `form` (logfmt, json, ecs); may be called again."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_FORMATTERS.get(form, LogfmtFormatter)())
+    handler = LineHandler()
+    handler.setFormatter(EcsFormatter(service) if form == "ecs" else _FORMATTERS[form]())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from tmux_exporter.base.clock import Clock
-from tmux_exporter.base.log import log_fields
+from tmux_exporter.base.log import line_counts, log_fields
 from tmux_exporter.base.runtime import ReleaseAfterBursts
 from tmux_exporter.commands.history import History
 from tmux_exporter.commands.tick import Tick, TickLimits
@@ -365,10 +365,11 @@ class Publisher:
 
     def _families(self, report: Report, config: Config) -> Sequence[Family]:
         """Called in the printer's turn, once for each page that is made."""
-        collected = collect_all(report, config, self._status, memo=self._memo)
+        counts = line_counts()
+        collected = collect_all(report, config, replace(self._status, log_lines=counts), memo=self._memo)
         with self._turn:
             before = self._status.left_out
-            self._status = collected.after(self._status)
+            self._status = replace(collected.after(self._status), log_lines=counts)
         if before.keys() != collected.left_out.keys():
             _say_left_out(collected, config.limits.series)
         return collected.families

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tmux_exporter.facts.log import LogOutcome
 from tmux_exporter.facts.process import ProcessId
 
 FILE_VERSION = 3
@@ -190,7 +191,7 @@ class RemediatorStatus:
     """The remediator after a cycle, which ended at `cycle_timestamp` (wall) and `cycle_at` (monotonic).
 
     `blind`: it could not see enough to act. `reload_successful`: the policies in use are those read last.
-    `ended` are the shells of the schedulers that it ended lately.
+    `ended` are the shells of the schedulers that it ended lately, `log_lines` its own.
     """
 
     process: ProcessId
@@ -203,6 +204,7 @@ class RemediatorStatus:
     reload_successful: bool = True
     policies: tuple[PolicyStatus, ...] = ()
     ended: tuple[ProcessId, ...] = ()
+    log_lines: Mapping[LogOutcome, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

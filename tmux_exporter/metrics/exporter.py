@@ -11,6 +11,7 @@ from tmux_exporter import __version__
 from tmux_exporter.base.runtime import own_figures
 from tmux_exporter.config import MetricsSettings
 from tmux_exporter.facts.host import HostFacts
+from tmux_exporter.facts.log import LogOutcome
 from tmux_exporter.facts.process import Unreadable
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue import Part, by_label, families, family, single
@@ -26,7 +27,7 @@ class ExporterStatus:
     `dropped_series_total` is what was left out of all pages so far, `left_out` what the last page left out,
     by family, `kept` how many of the RANKED families were within its limit. `config_loaded_at` is the wall
     time at which the configuration in use was applied, None where it is not known. `tick_seconds` is the time
-    from the last sample to the next one as it is due, None where no next one is.
+    from the last sample to the next one as it is due, None where no next one is. `log_lines` are its own.
     """
 
     dropped_series_total: int = 0
@@ -35,6 +36,7 @@ class ExporterStatus:
     config_reload_successful: bool = True
     config_loaded_at: float | None = None
     tick_seconds: float | None = None
+    log_lines: Mapping[LogOutcome, int] = field(default_factory=dict)
 
 
 def collect(report: Report, status: ExporterStatus, success: Mapping[str, bool]) -> tuple[Family, ...]:
@@ -65,6 +67,9 @@ def collect(report: Report, status: ExporterStatus, success: Mapping[str, bool])
         single("tmux_exporter_unattributed_cpu_seconds_total", report.unattributed_cpu_seconds_total),
         single("tmux_exporter_discovery_missed_total", report.discovery_missed_total),
         *((single("tmux_exporter_lineage_lost_total", report.lineage.lost_total),) if report.lineage else ()),
+        by_label(
+            "tmux_exporter_log_lines_total", ((each, status.log_lines.get(each, 0)) for each in LogOutcome)
+        ),
         single("tmux_exporter_dropped_series_total", status.dropped_series_total),
         by_label("tmux_exporter_family_dropped_series", status.left_out.items()),
         single("tmux_exporter_config_last_reload_successful", int(status.config_reload_successful)),

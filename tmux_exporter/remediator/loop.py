@@ -10,7 +10,7 @@ from typing import Any
 from tmux_exporter import __version__
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.errors import UsageError
-from tmux_exporter.base.log import log_fields
+from tmux_exporter.base.log import line_counts, log_fields
 from tmux_exporter.base.paths import REMEDIATOR_AUDIT, REMEDIATOR_OFF
 from tmux_exporter.config import Config
 from tmux_exporter.facts.process import ProcessId
@@ -237,6 +237,7 @@ class Remediator:
             reload_successful=self._reload_successful,
             policies=self._counters.status(),
             ended=self._counters.ended,
+            log_lines=line_counts(),
         )
 
     def _mode_of(self, policy: Policy) -> Mode:

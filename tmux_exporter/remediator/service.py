@@ -54,7 +54,7 @@ def serve(
     labels of the tmux servers it is for, all where there are none. `screen` lets snapshots hold what stands
     on a screen. `time_scale` multiplies the policy's waits: 1 for people, less for tests and the demo.
     """
-    log.configure(config.log.level, config.log.format)
+    log.configure(config.log.level, config.log.format, "tmux-remediator")
     clock, uid = SystemClock(), os.getuid()
     policies = _able(read_policies(policy_path, uid, servers, time_scale), enforce=enforce)
     stop = Stop()

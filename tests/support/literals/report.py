@@ -9,6 +9,7 @@ from tmux_exporter.facts.attach import AttachPoint
 from tmux_exporter.facts.host import CPU_MODES, FileSystem, HostFacts, NetworkDevice
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.ledgers import KernelAccount
+from tmux_exporter.facts.log import LogOutcome
 from tmux_exporter.facts.operations import OperationLoss
 from tmux_exporter.facts.process import MemorySource, Problem, ProcessId, Unreadable
 from tmux_exporter.facts.remediation import (
@@ -129,6 +130,7 @@ OBSERVER = RemediatorStatus(
         ),
     ),
     ended=(ProcessId(6100, 120_000),),
+    log_lines={LogOutcome.WRITTEN: 12, LogOutcome.LOST: 1},
 )
 """A remediator that observes: one match, one that it would have ended."""
 

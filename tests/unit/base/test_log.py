@@ -1,6 +1,8 @@
 import ast
+import errno
 import json
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -24,24 +26,24 @@ def root_logger() -> object:
     root.setLevel(level)
 
 
-def lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
-    return capsys.readouterr().err.splitlines()
+def lines(capfd: pytest.CaptureFixture[str]) -> list[str]:
+    return capfd.readouterr().err.splitlines()
 
 
-def test_logfmt_is_one_line_whatever_the_values_hold(capsys: pytest.CaptureFixture[str]) -> None:
+def test_logfmt_is_one_line_whatever_the_values_hold(capfd: pytest.CaptureFixture[str]) -> None:
     log.configure("info", "logfmt")
     logging.getLogger("x").warning("sample late", extra=log_fields(server='a b\n"c"', seconds=2.5))
-    (line,) = lines(capsys)
+    (line,) = lines(capfd)
     assert 'level=warning msg="sample late" server="a b\\n\\"c\\"" seconds=2.5' in line
 
 
-def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_one_object_a_line(capfd: pytest.CaptureFixture[str]) -> None:
     log.configure("info", "json")
     try:
         raise ValueError("planted")
     except ValueError:
         logging.getLogger("x").exception("sample failed", extra=log_fields(server="a"))
-    (line,) = lines(capsys)
+    (line,) = lines(capfd)
     fields = json.loads(line)
     assert (fields["log.level"], fields["message"], fields["server"]) == ("error", "sample failed", "a")
     assert "planted" in fields["error.stack_trace"]
@@ -55,7 +57,36 @@ ECS = {
 """The fields of ECS 8.11 that we write, and their types in JSON."""
 
 
-def test_ecs_has_fields_of_the_schema_only(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_without_room_is_lost_and_the_next_one_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, before, room = tmp_path / "log", log.line_counts(), [0]
+    path.write_text("whole\nleft by an earlier r")
+    write = os.write
+
+    def on_a_disk(descriptor: int, data: bytes) -> int:
+        if not room[0]:
+            raise OSError(errno.ENOSPC, "no space")
+        count = write(descriptor, data[: room[0]])
+        room[0] -= count
+        return count
+
+    monkeypatch.setattr(os, "write", on_a_disk)
+    with path.open("ab") as stream:
+        handler = log.LineHandler(stream.fileno())
+        for line, room[0] in (("first", 999), ("second", 4), ("third", 0), ("fourth", 999), ("fifth", 6)):
+            handler.write(line)
+        assert path.read_text() == "whole\nleft by an earlier r\nfirst\nseco\nfourth\nfifth\n"
+        # As logrotate's copytruncate does.
+        stream.truncate(0)
+        room[0] = 999
+        handler.write("sixth")
+        assert path.read_bytes() == b"sixth\n"
+    counts = log.line_counts()
+    assert {each: counts[each] - before[each] for each in counts} == {"written": 4, "lost": 2}
+
+
+def test_ecs_has_fields_of_the_schema_only(capfd: pytest.CaptureFixture[str]) -> None:
     log.configure("info", "ecs")
     try:
         raise ValueError("planted\nhere")
@@ -63,7 +94,7 @@ def test_ecs_has_fields_of_the_schema_only(capsys: pytest.CaptureFixture[str]) -
         words = dict.fromkeys(RESERVED, 1.5) | {"a.b": None}
         logging.getLogger("x").exception("sample\nfailed", extra=log_fields(**words))
     log.announce("listening on http://127.0.0.1:1/")
-    first, second = map(json.loads, lines(capsys))
+    first, second = map(json.loads, lines(capfd))
     assert {key: type(each) for key, each in first.items()} == ECS
     assert first["@timestamp"][-5] == "." and first["@timestamp"].endswith("Z")
     assert (first["error.type"], first["error.message"]) == ("ValueError", "planted\nhere")
@@ -72,17 +103,17 @@ def test_ecs_has_fields_of_the_schema_only(capsys: pytest.CaptureFixture[str]) -
     assert second.keys() <= ECS.keys()
 
 
-def test_lines_below_the_level_are_not_written(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_below_the_level_are_not_written(capfd: pytest.CaptureFixture[str]) -> None:
     log.configure("warn", "logfmt")
     logging.getLogger("x").info("quiet")
-    assert lines(capsys) == []
+    assert lines(capfd) == []
 
 
-def test_configuring_again_does_not_double_the_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_configuring_again_does_not_double_the_lines(capfd: pytest.CaptureFixture[str]) -> None:
     log.configure("info", "logfmt")
     log.configure("info", "logfmt")
     logging.getLogger("x").info("once")
-    assert len(lines(capsys)) == 1
+    assert len(lines(capfd)) == 1
 
 
 def _pairs(line: str, form: str) -> dict[str, object]:
@@ -94,10 +125,10 @@ def _pairs(line: str, form: str) -> dict[str, object]:
 
 @pytest.mark.parametrize("form", ["logfmt", "json"])
 @pytest.mark.parametrize("key", RESERVED + IN_EVERY_LINE)
-def test_a_field_of_any_name_hides_nothing(capsys: pytest.CaptureFixture[str], form: str, key: str) -> None:
+def test_a_field_of_any_name_hides_nothing(capfd: pytest.CaptureFixture[str], form: str, key: str) -> None:
     log.configure("info", form)
     logging.getLogger("x").info("told", extra=log_fields(**{key: "planted", "other": "kept"}))
-    (line,) = lines(capsys)
+    (line,) = lines(capfd)
     pairs = _pairs(line, form)
     assert "planted" in (pairs.get(key), pairs.get(f"{key}_"))
     assert (pairs["other"], pairs["msg" if form == "logfmt" else "message"]) == ("kept", "told")
@@ -105,14 +136,14 @@ def test_a_field_of_any_name_hides_nothing(capsys: pytest.CaptureFixture[str], f
 
 
 @pytest.mark.parametrize("form", ["logfmt", "json"])
-def test_a_field_does_not_hide_what_went_wrong(capsys: pytest.CaptureFixture[str], form: str) -> None:
+def test_a_field_does_not_hide_what_went_wrong(capfd: pytest.CaptureFixture[str], form: str) -> None:
     log.configure("info", form)
     key = "error" if form == "logfmt" else "error.stack_trace"
     try:
         raise ValueError("planted")
     except ValueError:
         logging.getLogger("x").exception("failed", extra=log_fields(**{key: "other"}))
-    (line,) = lines(capsys)
+    (line,) = lines(capfd)
     assert "ValueError: planted" in line and "other" in line
 
 

@@ -104,6 +104,7 @@ CONTRACT = {
     "resource kind": "tmux_host_pressure_seconds_total",
     "version pythonversion": "tmux_exporter_build_info",
     "result": "tmux_exporter_samples_total",
+    "outcome": "tmux_exporter_log_lines_total tmux_remediator_log_lines_total",
     "collector": "tmux_exporter_collector_success",
     "family": "tmux_exporter_family_dropped_series",
     "reason": "tmux_exporter_unreadable_processes tmux_exporter_operations_lost_total "
@@ -159,6 +160,8 @@ CLOSED = {
     "tmux_exporter_commands_lost_total reason": "rate vanished overrun overflow",
     "tmux_host_cpu_seconds_total mode": "user nice system idle iowait irq softirq steal",
     "tmux_exporter_samples_total result": "complete partial failed",
+    "tmux_exporter_log_lines_total outcome": "written lost",
+    "tmux_remediator_log_lines_total outcome": "written lost",
     "tmux_remediator_mode mode": "observe recommend enforce",
     "tmux_remediator_actions_total action": (
         "warn snapshot throttle raise_fd_limit save clear_history set_option close_dead_pane stop kill"

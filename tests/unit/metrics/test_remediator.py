@@ -22,6 +22,7 @@ LASTING = {
     "tmux_remediator_culprits_total",
     "tmux_remediator_reclaimed_bytes_total",
     "tmux_remediator_last_cycle_timestamp_seconds",
+    "tmux_remediator_log_lines_total",
 }
 
 

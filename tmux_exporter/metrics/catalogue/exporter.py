@@ -3,6 +3,7 @@
 from functools import partial
 
 from tmux_exporter.facts.host import CPU_MODES
+from tmux_exporter.facts.log import LogOutcome
 from tmux_exporter.facts.operations import CommandLoss, OperationLoss
 from tmux_exporter.facts.process import Unreadable
 from tmux_exporter.facts.remediation import (
@@ -119,6 +120,13 @@ EXPORTER = (
         "How often fork events of the kernel were lost, by the numbers that it gives them or because it had "
         "more than it kept: what was forked just then may belong to nobody (processes.lineage).",
         option=LINEAGE_OPTION,
+    ),
+    _exporter(
+        "tmux_exporter_log_lines_total",
+        "Log lines of the exporter since it started, by what came of them: written, or lost (stderr could "
+        "not take them whole, as on a full disk).",
+        labels=("outcome",),
+        closed={"outcome": tuple(LogOutcome)},
     ),
     _exporter(
         "tmux_exporter_operations_lost_total",
@@ -241,6 +249,14 @@ REMEDIATOR = (
     _remediator(
         "tmux_remediator_audit_healthy",
         "1 while the audit log can be written, 0 when it cannot and nothing is done.",
+    ),
+    _remediator(
+        "tmux_remediator_log_lines_total",
+        "Log lines of the remediator since it started, by what came of them: written, or lost (stderr could "
+        "not take them whole, as on a full disk).",
+        labels=("outcome",),
+        closed={"outcome": tuple(LogOutcome)},
+        figure="log_lines",
     ),
     _remediator(
         "tmux_remediator_config_last_reload_successful",

@@ -22,6 +22,7 @@ def render(status: RemediatorStatus) -> bytes:
         "reload_successful": status.reload_successful,
         "policies": [_policy(each) for each in status.policies],
         "ended": [list(process) for process in status.ended],
+        "log_lines": [[outcome, count] for outcome, count in status.log_lines.items()],
     }
     return json.dumps(document, allow_nan=False, separators=(",", ":")).encode("ascii") + b"\n"
 

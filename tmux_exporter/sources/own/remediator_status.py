@@ -13,6 +13,7 @@ from typing import Any
 from tmux_exporter.base import strict_json
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.paths import REMEDIATOR_LOCK, REMEDIATOR_STATUS
+from tmux_exporter.facts.log import LogOutcome
 from tmux_exporter.facts.remediation import (
     FILE_VERSION,
     Action,
@@ -112,6 +113,11 @@ def parse_status(content: bytes) -> RemediatorStatus:
             reload_successful=strict_json.flag(document["reload_successful"]),
             policies=tuple(_policy(each) for each in strict_json.array(document["policies"])),
             ended=tuple(strict_json.process(each) for each in strict_json.array(document["ended"])),
+            # An earlier remediator does not write them.
+            log_lines={
+                LogOutcome(outcome): strict_json.count(count)
+                for outcome, count in strict_json.array(document.get("log_lines", []))
+            },
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"a field is missing or of the wrong kind: {error}") from None
