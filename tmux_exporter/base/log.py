@@ -66,6 +66,25 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(pairs, default=str)
 
 
+def ecs_fields(
+    *, at: float, level: str, message: str, logger: str, service: str, labels: Mapping[str, object]
+) -> dict[str, object]:
+    """A line of the Elastic Common Schema; what is ours is a text in `labels`."""
+    time = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    line: dict[str, object] = {
+        "@timestamp": time.replace("+00:00", "Z"),
+        "log.level": level,
+        "message": message,
+        "ecs.version": ECS_VERSION,
+        "log.logger": logger,
+        "service.name": service,
+    }
+    if labels:
+        # Dots would make objects of them.
+        line["labels"] = {key.replace(".", "_"): str(each) for key, each in labels.items()}
+    return line
+
+
 class EcsFormatter(logging.Formatter):
     """One JSON object a line with fields of the Elastic Common Schema only; ours are texts in `labels`.
 
@@ -78,19 +97,15 @@ class EcsFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One record as one line."""
-        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        line: dict[str, object] = {
-            "@timestamp": time.replace("+00:00", "Z"),
-            "log.level": record.levelname.lower(),
-            "message": record.getMessage(),
-            "ecs.version": ECS_VERSION,
-            "log.logger": record.name,
-            "service.name": self._service,
-            "process.pid": record.process,
-        }
-        if fields := fields_of(record):
-            # Dots would make objects of them.
-            line["labels"] = {key.replace(".", "_"): str(each) for key, each in fields.items()}
+        line = ecs_fields(
+            at=record.created,
+            level=record.levelname.lower(),
+            message=record.getMessage(),
+            logger=record.name,
+            service=self._service,
+            labels=fields_of(record),
+        )
+        line["process.pid"] = record.process
         if record.exc_info and record.exc_info[0]:
             line["error.type"] = record.exc_info[0].__name__
             line["error.message"] = str(record.exc_info[1])

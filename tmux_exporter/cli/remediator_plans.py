@@ -16,6 +16,7 @@ from tmux_exporter.cli.options import CONFIG_OF_EXPORTER, JSON, POLICY, SERVERS,
 @click.option("--verify", is_flag=True, help="Show nothing but whether the chain of records is whole.")
 @click.option("--replay", is_flag=True, help="Derive each decision again from what its record holds.")
 @JSON
+@click.option("--format", "form", type=click.Choice(["table", "json", "ecs"]), help="ecs: for a log server.")
 def audit(
     *,
     kind: str | None,
@@ -25,6 +26,7 @@ def audit(
     verify: bool,
     replay: bool,
     as_json: bool,
+    form: str | None,
 ) -> int:
     """Show every record of the audit and verify its chain: exit code 1 where that is broken.
 
@@ -36,6 +38,7 @@ def audit(
       tmux-remediator audit --last 20
       tmux-remediator audit --verify
       tmux-remediator audit --replay --policy orphaned-schedulers
+      tmux-remediator audit --format ecs >audit.ndjson
       tmux-remediator audit --json | jq '.records[] | select(.kind == "outcome")'
     """
     from tmux_exporter.base.paths import REMEDIATOR_AUDIT, state_path
@@ -56,7 +59,9 @@ def audit(
         count = len(decisions(shown.records))
         show(f"{count} decisions; not derived from their record: {len(wrong)}")
         return 1 if view.faults or wrong else 0
-    if as_json:
+    if form == "ecs":
+        show(shown.as_ecs())
+    elif as_json or form == "json":
         show(shown.as_json())
     elif not view.lines:
         show(f"nothing is on record: there is no {path}")

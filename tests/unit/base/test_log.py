@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import tmux_exporter
+from tests.support.literals.ecs import ECS, ecs_line
 from tmux_exporter.base import log
 from tmux_exporter.base.log import log_fields
 
@@ -49,14 +50,6 @@ def test_json_is_one_object_a_line(capfd: pytest.CaptureFixture[str]) -> None:
     assert "planted" in fields["error.stack_trace"]
 
 
-ECS = {
-    "@timestamp": str, "log.level": str, "message": str, "ecs.version": str, "log.logger": str,
-    "service.name": str, "process.pid": int, "labels": dict, "error.type": str, "error.message": str,
-    "error.stack_trace": str,
-}  # fmt: skip
-"""The fields of ECS 8.11 that we write, and their types in JSON."""
-
-
 def test_a_line_without_room_is_lost_and_the_next_one_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -94,13 +87,14 @@ def test_ecs_has_fields_of_the_schema_only(capfd: pytest.CaptureFixture[str]) ->
         words = dict.fromkeys(RESERVED, 1.5) | {"a.b": None}
         logging.getLogger("x").exception("sample\nfailed", extra=log_fields(**words))
     log.announce("listening on http://127.0.0.1:1/")
-    first, second = map(json.loads, lines(capfd))
-    assert {key: type(each) for key, each in first.items()} == ECS
-    assert first["@timestamp"][-5] == "." and first["@timestamp"].endswith("Z")
+    log.configure("info", "ecs", "tmux-remediator")
+    log.announce("third")
+    first, second, third = map(ecs_line, lines(capfd))
+    assert first.keys() == ECS.keys() - {"event.action", "event.sequence"}
     assert (first["error.type"], first["error.message"]) == ("ValueError", "planted\nhere")
-    assert (first["labels"]["a_b"], first["labels"]["name"]) == ("None", "1.5")
+    assert first["labels"] == {key.replace(".", "_"): str(each) for key, each in words.items()}
     assert second["message"] == "listening on http://127.0.0.1:1/"
-    assert second.keys() <= ECS.keys()
+    assert [each["service.name"] for each in (second, third)] == ["tmux-exporter", "tmux-remediator"]
 
 
 def test_lines_below_the_level_are_not_written(capfd: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tmux_exporter.base.errors import CannotSeeError
+from tmux_exporter.base.log import ecs_fields
 from tmux_exporter.commands.views.text_table import columns, table
 from tmux_exporter.config.parsers import format_duration
 from tmux_exporter.facts.label import visible_text
@@ -71,6 +72,12 @@ class AuditView:
         """One row per line, the oldest first."""
         return "\n".join(table(_COLUMNS, [_row(line) for line in self.lines]))
 
+    def as_ecs(self) -> str:
+        """A line of the Elastic Common Schema for each record whose time can be read; none of a torn one."""
+        return "\n".join(
+            json.dumps(_ecs(record)) for record in self.records if _time(record.get("at")).endswith("Z")
+        )
+
     def as_json(self) -> str:
         """The records, and what is wrong."""
         return json.dumps({"records": self.records, "faults": self.faults}, indent=2)
@@ -92,6 +99,24 @@ def _act(record: Mapping[str, Any], by_number: Mapping[int, Mapping[str, Any]]) 
     """The record of the act that a record is of; itself where it is of none."""
     of = record.get("of")
     return by_number.get(of, record) if isinstance(of, int) else record
+
+
+def _ecs(record: Mapping[str, Any]) -> Mapping[str, object]:
+    texts = {
+        key: each if isinstance(each, str) else json.dumps(each)
+        for key, each in record.items()
+        if key not in ("at", "seq", "kind") and each is not None
+    }
+    words = (record["kind"], _text(record, "policy"), _why(record), _result(record))
+    fields = ecs_fields(
+        at=record["at"],
+        level="info",
+        message=" ".join(filter(None, map(str, words))),
+        logger="tmux_remediator.audit",
+        service="tmux-remediator",
+        labels=texts,
+    )
+    return {**fields, "event.action": str(record["kind"]), "event.sequence": record["seq"]}
 
 
 def _pids(record: Mapping[str, Any]) -> list[int]:

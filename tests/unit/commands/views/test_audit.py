@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.clock import ManualClock
+from tests.support.literals.ecs import ecs_line
 from tests.support.processes.run_text import run_text
 from tmux_exporter.base.paths import REMEDIATOR_AUDIT
 from tmux_exporter.commands.views.audit import AuditView, Wanted, load
@@ -79,6 +80,21 @@ def test_the_command_shows_what_was_asked_for_and_says_so_where_that_is_nothing(
     none = run(path, "--policy", "other")
     assert (none.returncode, none.stdout) == (0, "nothing of that is on record: 4 lines of others\n")
     assert run(path, "--pid", "0").returncode == 2
+
+
+def test_each_record_is_a_line_of_the_elastic_common_schema(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b'{"seq": 5')
+    told = run(path, "--format", "ecs")
+    assert (told.returncode, told.stderr) == (1, f"{path}: line 5: torn\n")
+    lines = [ecs_line(each) for each in told.stdout.splitlines()]
+    assert [(each["event.sequence"], each["event.action"]) for each in lines] == [
+        (1, "start"), (2, "intent"), (3, "outcome"), (4, "intent")
+    ]  # fmt: skip
+    assert {each["service.name"] for each in lines} == {"tmux-remediator"}
+    assert [each["message"] for each in lines[:3]] == ["start orphans", "intent orphans", "outcome stop done"]
+    labels = lines[1]["labels"]
+    assert isinstance(labels, dict)
+    assert (labels["policy"], labels["processes"]) == ("orphans", "[[500, 1], [501, 1]]")
 
 
 def test_a_reader_that_leaves_early_is_no_error(path: Path) -> None:
