@@ -13,7 +13,7 @@ from tests.support.processes.run_text import run_text
 ROOT = Path(__file__).parents[2]
 NEEDS_NOTHING = "SERVERS=no does without Prometheus and Alertmanager: it needs none of this\n"
 LONG = (
-    "systemd victoria-metrics curl jq procps chromium chromium-driver "
+    "systemd openssl victoria-metrics curl jq procps chromium chromium-driver "
     "redis-server expect sudo faketime postgresql nagios4-core rsyslog rsyslog-elasticsearch "
     "zabbix-server-pgsql zabbix-frontend-php php-cli php-pgsql npm zsh"
 )
@@ -75,7 +75,7 @@ def test_only_what_is_missing_is_asked_for(tmp_path: Path) -> None:
 
 def test_only_the_long_tests_need_another_store_and_what_runbooks_use(tmp_path: Path) -> None:
     there = ("tmux", "prometheus", "prometheus-alertmanager")
-    for purpose, wanted in (("test", "systemd"), ("check", LONG)):
+    for purpose, wanted in (("test", "systemd openssl"), ("check", LONG)):
         result = set_up(tmp_path / purpose, *there, purpose=purpose)
         assert result.returncode == 3
         assert result.stderr.endswith(f"run it again: {wanted}\n")

@@ -117,16 +117,15 @@ def test_a_port_alone_is_on_every_address_and_said_to_be() -> None:
     with serving(FakeFeed(), WebSettings(listen_address=":0")) as server:
         for address in ("127.0.0.1", "::1"):
             assert request(server.port, "/-/healthy", address=address).status == 200
-        assert server.bound_url == f"http://[::]:{server.port}/"
-        assert server.exposure.startswith(
-            f"anyone who reaches http://[::]:{server.port}/ can read it without"
-        )
+        assert server.bound_urls == (f"http://[::]:{server.port}/",)
+        [warning] = server.exposures
+        assert warning.startswith(f"anyone who reaches http://[::]:{server.port}/ can read it without")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
 def test_what_only_this_machine_reaches_is_no_exposure(host: str) -> None:
     with serving(FakeFeed(), WebSettings(listen_address=f"{host}:0")) as server:
-        assert (server.exposure, server.bound_url) == ("", server.url)
+        assert (server.exposures, server.bound_urls) == ((), (server.url,))
 
 
 def test_localhost_is_the_ipv4_one() -> None:

@@ -158,6 +158,15 @@ def _silence(fleet: Fleet) -> None:
     assert fleet.exporter(*nobody, status=3) == ""
 
 
+@case("tmux-exporter web-config")
+def _web_config(fleet: Fleet) -> None:
+    made = fleet.exporter("web-config", "self-signed", "--host", "localhost", "--out", str(fleet.user.home))
+    file = fleet.user.home / "web.yml"
+    file.write_text(made)
+    file.chmod(0o644)
+    assert fleet.exporter("web-config", "check", str(file)) == "TLS; no client certificates; no users\n"
+
+
 @case("tmux-exporter once")
 def _once(fleet: Fleet) -> None:
     assert 'session="work"' in fleet.exporter("once")

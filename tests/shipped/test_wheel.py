@@ -77,7 +77,9 @@ def test_it_needs_what_its_code_imports_and_nothing_else(wheel: Path) -> None:
     stated = Parser().parsestr(information.read_text()).get_all("Requires-Dist") or []
     needed = [Requirement(each) for each in stated]
     extras = {str(each.marker): each.name for each in needed if each.marker is not None}
-    assert extras == {'extra == "notify"': "apprise"}, "the other extras are empty names"
+    assert extras == {'extra == "notify"': "apprise", 'extra == "web"': "bcrypt"}, (
+        "the other extras are empty names"
+    )
     of_package = metadata.packages_distributions()
     imported = {
         of_package[name][0].lower().replace("_", "-")

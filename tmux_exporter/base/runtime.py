@@ -19,7 +19,7 @@ _LIBRARIES = (
     "uvicorn.protocols.http.h11_impl",
 )
 _UNUSED = (
-    # OpenSSL: the exporter speaks plain HTTP; hashes come from Python itself.
+    # OpenSSL: without TLS nothing needs it; hashes come from Python itself.
     "_hashlib",
     "asyncio.sslproto",
     "ssl",
@@ -40,6 +40,7 @@ _UNUSED = (
     "logging.config",
     "uvicorn.main",
 )
+_TLS = ("asyncio.sslproto", "ssl")
 _FRESH = 10_000
 _FEW = 200
 _SETTLED_SECONDS = 60.0
@@ -56,7 +57,7 @@ class _Unused(ModuleType):
         return found
 
 
-def import_lean() -> None:
+def import_lean(*, tls: bool = False) -> None:
     """Import the libraries of the exporter without modules that they import and it never uses.
 
     They take 8 MiB of a process that runs on every host. Call it in a process that only serves, before its
@@ -67,7 +68,7 @@ def import_lean() -> None:
         # hashlib has hashes of its own where it cannot import OpenSSL's; shutil needs no archives.
         name: None if name in ("_hashlib", "bz2", "lzma") else _Unused(name)
         for name in _UNUSED
-        if name not in before
+        if name not in before and not (tls and name in _TLS)
     }
     sys.modules.update(stands)  # type: ignore[arg-type] # None: "cannot be imported"
     try:

@@ -16,6 +16,7 @@ from tmux_exporter.cli.run import run as run_command
 from tmux_exporter.cli.serve import CONTEXT, INTERVAL, LISTEN, SETTINGS, serve
 from tmux_exporter.cli.silence import silence
 from tmux_exporter.cli.usage import usage
+from tmux_exporter.cli.web_config import web_config
 from tmux_exporter.config import load
 
 _FORMATS = ("text", "openmetrics", "json")
@@ -328,6 +329,7 @@ cli.add_command(check)
 cli.add_command(export)
 cli.add_command(hooks)
 cli.add_command(silence)
+cli.add_command(web_config)
 cli.add_command(run_command)
 cli.add_command(usage)
 

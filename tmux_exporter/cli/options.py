@@ -45,6 +45,8 @@ def settings(*options: Option) -> Option:
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         def with_config(config_path: str | None, **given: Any) -> object:  # noqa: ANN401 - options of any type
+            first, *more = given.pop("listen_addresses", ()) or (None,)
+            given |= {"listen_address": first, "also_listen": "\n".join(more)} if first else {}
             flags = {name: given.pop(name) for name in FLAGS if name in given}
             return command(load_config=Loader(path=config_path, flags=flags), **given)
 

@@ -15,9 +15,20 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 SETTINGS = settings(config_file("Configuration file (YAML)."), LOG_LEVEL, LOG_FORMAT)
 LISTEN = click.option(
     "--web.listen-address",
-    "listen_address",
-    metavar="[HOST]:PORT",
-    help="Where to listen (127.0.0.1:10077); without HOST on all addresses.",
+    "listen_addresses",
+    metavar="[HOST]:PORT|unix:/PATH",
+    multiple=True,
+    help="Where to listen (127.0.0.1:10077); without HOST on all addresses; may be given again.",
+)
+WEB_CONFIG = click.option(
+    "--web.config.file", "web_config", metavar="FILE", help="TLS, users and headers (docs/web-config.md)."
+)
+SYSTEMD_SOCKET = click.option(
+    "--web.systemd-socket",
+    "systemd_socket",
+    flag_value="true",
+    default=None,
+    help="Listen on the sockets of systemd's tmux-exporter.socket.",
 )
 INTERVAL = click.option(
     "--sampling.interval", "sampling_interval", metavar="TIME", help="Time between samples (5s)."
@@ -33,6 +44,8 @@ def main() -> None:
     short_help="Sample in the background, serve /metrics and the live page.", context_settings=CONTEXT
 )
 @LISTEN
+@WEB_CONFIG
+@SYSTEMD_SOCKET
 @INTERVAL
 @SETTINGS
 def serve(load_config: Loader) -> None:
@@ -44,12 +57,14 @@ def serve(load_config: Loader) -> None:
     """
     from tmux_exporter.base.runtime import import_lean
 
-    import_lean()
+    config = load_config()
+    import_lean(tls=bool(config.web.config_file))
     from tmux_exporter.base.log import announce
     from tmux_exporter.commands.serve import Service
 
-    service = Service(load_config(), load_config, os.environ)
-    announce(f"listening on {service.web.bound_url}")
-    if warning := service.web.exposure:
+    service = Service(config, load_config, os.environ)
+    for url in service.web.bound_urls:
+        announce(f"listening on {url}")
+    for warning in service.web.exposures:
         announce(f"tmux-exporter: {warning}", logging.WARNING)
     service.run()

@@ -105,7 +105,7 @@ def usage_once(config: Config, environ: Mapping[str, str], say: Callable[[str], 
     Raises CannotSeeError on a machine without tmux.
     """
     log.configure(config.log.level, config.log.format)
-    address, root = config.web.listen_address, config.processes.root
+    address, root = config.web.local_address, config.processes.root
     answer = RunningExporter(address, uid=os.getuid(), clock=SystemClock(), proc_root=root).ask(fresh=True)
     if answer.document is not None:
         return answer.document
@@ -129,7 +129,7 @@ def remembered_by_exporter(config: Config, say: Callable[[str], None]) -> tuple[
 
 
 def _ask_exporter(config: Config) -> ExporterAnswer:
-    address, root = config.web.listen_address, config.processes.root
+    address, root = config.web.local_address, config.processes.root
     return RunningExporter(address, uid=os.getuid(), clock=SystemClock(), proc_root=root).ask()
 
 
@@ -137,7 +137,7 @@ def _remembered(config: Config, answer: ExporterAnswer, say: Callable[[str], Non
     known = answer.remembered()
     failure = answer.failure or ("is of another version" if answer.document and known is None else "")
     if failure:
-        who = f"what listens on {config.web.listen_address}"
+        who = f"what listens on {config.web.local_address}"
         say(f"{who} {failure}: this rests on one sample of its own, without earlier ones")
     return known or ()
 

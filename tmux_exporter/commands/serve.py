@@ -29,6 +29,14 @@ from tmux_exporter.web.server import WebServer
 
 _log = logging.getLogger(__name__)
 
+_NEEDS_RESTART = (
+    "web.listen_address",
+    "web.also_listen",
+    "web.systemd_socket",
+    "web.config_file",
+    "processes.root",
+)
+
 
 class Service:
     """Sampler, publisher and web server of one process.
@@ -64,7 +72,14 @@ class Service:
         if shutil.which("tmux", path=environ.get("PATH")) is None:
             require_tmux(sampler.sample(), environ)
         self._publisher = Publisher(sampler, config, clock)
-        self.web = WebServer(config.web, self._publisher, clock=clock, who_listens=who_listens)
+        self.web = WebServer(
+            config.web,
+            self._publisher,
+            clock=clock,
+            who_listens=who_listens,
+            reload=self.reload,
+            on_refused=self._publisher.refuse,
+        )
 
     @property
     def publisher(self) -> Publisher:
@@ -101,29 +116,32 @@ class Service:
         # Not in the handler itself: it may have interrupted a thread that holds the log's lock.
         threading.Thread(target=self.reload, name="reload", daemon=True).start()
 
-    def reload(self) -> None:
-        """Read the configuration again and apply it whole, or not at all; one reload at a time."""
-        with self._reloading:
-            self._reload()
+    def reload(self) -> tuple[str, ...]:
+        """Read the configuration again and apply it whole, or not at all: then the problems are returned.
 
-    def _reload(self) -> None:
+        One reload at a time.
+        """
+        with self._reloading:
+            return self._reload()
+
+    def _reload(self) -> tuple[str, ...]:
         try:
             config = self._load()
+            self.web.configure(config.web)
         except ConfigError as error:
             for problem in error.problems:
                 _log.error(
                     "configuration refused, the one before stays in use", extra=log_fields(problem=problem)
                 )
             self._publisher.refuse()
-            return
-        for name, before, now in (
-            ("web.listen_address", self._config.web.listen_address, config.web.listen_address),
-            ("processes.root", self._config.processes.root, config.processes.root),
-        ):
+            return error.problems
+        for name in _NEEDS_RESTART:
+            section, key = name.split(".")
+            before, now = (getattr(getattr(each, section), key) for each in (self._config, config))
             if before != now:
-                _log.warning("this setting needs a restart", extra=log_fields(setting=name, value=now))
+                _log.warning("this setting needs a restart", extra=log_fields(setting=name, value=str(now)))
         self._config = config
         log.configure(config.log.level, config.log.format)
-        self.web.configure(config.web)
         self._publisher.configure(config)
         _log.info("configuration applied")
+        return ()

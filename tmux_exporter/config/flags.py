@@ -11,6 +11,9 @@ from tmux_exporter.config.types import ListOf, Records, Section
 FLAGS: Mapping[str, tuple[str, str, str]] = {
     "sampling_interval": ("--sampling.interval", "sampling", "interval"),
     "listen_address": ("--web.listen-address", "web", "listen_address"),
+    "also_listen": ("--web.listen-address", "web", "also_listen"),
+    "systemd_socket": ("--web.systemd-socket", "web", "systemd_socket"),
+    "web_config": ("--web.config.file", "web", "config_file"),
     "log_level": ("--log.level", "log", "level"),
     "log_format": ("--log.format", "log", "format"),
 }
@@ -27,10 +30,16 @@ def override(config: Config, **given: str | None) -> Config:
         flag, section_name, key = FLAGS[name]
         section = getattr(config, section_name)
         kind = section_keys(type(section))[key].kind
-        if text is None or isinstance(kind, ListOf | Records | Section):
+        if text is None or isinstance(kind, Records | Section):
             continue
         try:
-            section = replace(section, **{key: kind.parse(text)})
+            # A line of a list is one of several values of the flag.
+            value = (
+                tuple(map(kind.item.parse, text.splitlines()))
+                if isinstance(kind, ListOf)
+                else kind.parse(text)
+            )
+            section = replace(section, **{key: value})
         except ValueError as error:
             problems.append(f"{flag}: {error}")
         config = replace(config, **{section_name: section})

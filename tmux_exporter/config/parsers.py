@@ -89,9 +89,16 @@ def parse_listen_address(text: str) -> ListenAddress:
     return ListenAddress(parse_host(host[1:-1] if bracketed else host), int(port_text))
 
 
+UNIX = "unix:"
+"""Before the path of a Unix socket to listen on."""
+
+
 def parse_listen_text(text: str) -> str:
-    """A text that `parse_listen_address` accepts, as it is. Raises ValueError with the mend."""
-    parse_listen_address(text)
+    """`host:port`, or `unix:/path` of a Unix socket, as it is. Raises ValueError with the mend."""
+    if text.startswith(UNIX):
+        parse_socket_path(text.removeprefix(UNIX))
+    else:
+        parse_listen_address(text)
     return text
 
 

@@ -101,7 +101,7 @@ def record(
         made: object = of(**values)
     except MisfitError as error:
         text = f"{where}.{error.key}: {error}" if error.key else f"{where}: {error}"
-        problems.add(_position_of(error.key, node), text)
+        problems.add(position_of(error.key, node), text)
         return None
     return made
 
@@ -118,7 +118,7 @@ def _lacks_a_value(node: Node) -> bool:
             return False
 
 
-def _position_of(name: str, node: MappingNode) -> Position:
+def position_of(name: str, node: MappingNode) -> Position:
     """Where the value of a key stands; the place of the mapping if it has no such key."""
     values = (value for key, value in node.entries if isinstance(key, ScalarNode) and key.text == name)
     return next(values, node).at
@@ -137,7 +137,7 @@ def _value(kind: Kind, node: Node, where: str, problems: Problems) -> object:
         case ((ListOf() | Records()), _):
             problems.add(node.at, f"{where} must be a list; write each item after a '- '")
         case _, ScalarNode():
-            return _scalar(kind, node, where, problems)
+            return scalar_value(kind, node, where, problems)
         case _:
             problems.add(
                 node.at, f"{where} must be one value, not {SHAPES[type(node)]}; write it after the colon"
@@ -155,7 +155,7 @@ def _items(kind: ListOf | Records, node: ListNode, where: str, problems: Problem
             case Records(), MappingNode():
                 value: object = record(kind.of, item, place, problems)
             case ListOf(), ScalarNode():
-                value = _scalar(kind.item, item, place, problems)
+                value = scalar_value(kind.item, item, place, problems)
             case _:
                 wanted = "a mapping" if isinstance(kind, Records) else "one value"
                 problems.add(item.at, f"{place} must be {wanted}, not {SHAPES[type(item)]}")
@@ -166,7 +166,8 @@ def _items(kind: ListOf | Records, node: ListNode, where: str, problems: Problem
     return tuple(values)
 
 
-def _scalar(kind: Scalar, node: ScalarNode, where: str, problems: Problems) -> object:
+def scalar_value(kind: Scalar, node: ScalarNode, where: str, problems: Problems) -> object:
+    """What a scalar means; None with the mistake noted."""
     try:
         if node.reads_as == "null":
             raise ValueError("no value; write one or leave the key out")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from tmux_exporter.config.parsers import (
+    UNIX,
     parse_host,
     parse_listen_text,
     parse_operation,
@@ -228,9 +229,33 @@ class WebSettings:
     """The HTTP server."""
 
     listen_address: str = key(
-        Text(what="host:port", parser=parse_listen_text),
-        "Where to listen; `:10077` on all addresses. Port 0 takes any free one.",
+        Text(what="host:port or unix:/path", parser=parse_listen_text),
+        "Where to listen; `:10077` on all addresses. Port 0 takes any free one. `unix:/path` is a Unix "
+        "socket of mode 0600: its user needs neither TLS nor a password there.",
         default="127.0.0.1:10077",
+    )
+    also_listen: tuple[str, ...] = key(
+        ListOf(item=Text(what="host:port or unix:/path", parser=parse_listen_text)),
+        "More addresses to listen on. With TLS or users one `unix:/path` lets the commands of the same user "
+        "(`leaks`, `top`, …) go on asking the exporter.",
+        default=(),
+    )
+    systemd_socket: bool = key(
+        Boolean(),
+        "Listen on the sockets that systemd hands over (`tmux-exporter.socket`) and no other; commands ask "
+        "at `listen_address`.",
+        default=False,
+    )
+    config_file: str = key(
+        Text(what="path of a file", parser=str),
+        "TLS, users and headers, in the format of all Prometheus exporters (docs/web-config.md). It is read "
+        "again when it or a certificate changes.",
+        default="",
+    )
+    require_auth: bool = key(
+        Boolean(),
+        "Refuse to listen beyond loopback without users or client certificates.",
+        default=False,
     )
     max_connections: int = key(
         Integer(at_least=1, at_most=10_000),
@@ -267,6 +292,12 @@ class WebSettings:
         "asks it.",
         default="",
     )
+
+    @property
+    def local_address(self) -> str:
+        """Where this user's own commands ask: a Unix socket, if there is one, for it needs no password."""
+        addresses = (self.listen_address, *self.also_listen)
+        return next((each for each in addresses if each.startswith(UNIX)), self.listen_address)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ import contextlib
 import gzip
 import logging
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
@@ -14,6 +14,7 @@ from tmux_exporter.base.log import log_fields
 from tmux_exporter.facts.detail import Wanted
 from tmux_exporter.web import negotiation, runbooks
 from tmux_exporter.web.blocking import SingleFlight, in_thread
+from tmux_exporter.web.connections import AUTHENTICATED
 from tmux_exporter.web.events import Viewers
 from tmux_exporter.web.feed import Feed, Published
 from tmux_exporter.web.guards import HostGuard
@@ -59,6 +60,7 @@ class Request:
     path: str
     query: str
     headers: Mapping[str, str]
+    authenticated: bool = False
 
     @property
     def has_body(self) -> bool:
@@ -72,8 +74,16 @@ Handler = Callable[[Request], Awaitable[Response]]
 class App:
     """Serves one feed. `guard` may be exchanged while it runs."""
 
-    def __init__(self, feed: Feed, clock: Clock, guard: HostGuard, read_alerts: Callable[[], bytes]) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        clock: Clock,
+        guard: HostGuard,
+        read_alerts: Callable[[], bytes],
+        reload: Callable[[], Sequence[str]],
+    ) -> None:
         self.guard = guard
+        self._reload_all = reload
         self._alerts = SingleFlight(read_alerts)
         self._feed = feed
         self._viewers = Viewers(feed, clock)
@@ -114,6 +124,7 @@ class App:
             path=scope["path"],
             query=scope["query_string"].decode("latin-1"),
             headers=headers,
+            authenticated=bool(scope["state"].get(AUTHENTICATED)),
         )
         response = self._refuse(request)
         if response is None and request.path == EVENTS:
@@ -161,10 +172,17 @@ class App:
     async def _ready(self, _: Request) -> Response:
         return message(200, "ready") if self._feed.current() else _NO_SAMPLE
 
-    async def _reload(self, _: Request) -> Response:
-        return message(
-            403, "not without authentication, which is not built yet: send SIGHUP to the exporter's process"
-        )
+    async def _reload(self, request: Request) -> Response:
+        if not request.authenticated:
+            return message(
+                403,
+                "only for who has shown a password or a certificate (--web.config.file), or uses the Unix "
+                "socket; or send SIGHUP to the exporter's process",
+            )
+        problems = await in_thread(self._reload_all)
+        if problems:
+            return message(500, "\n".join(problems))
+        return message(200, "configuration applied")
 
     async def _report(self, _: Request) -> Response:
         if not self._feed.looked():

@@ -12,10 +12,11 @@ half-open connections that fill it stay. Here:
 """
 
 import asyncio
+import os
 import socket
 import struct
 from time import gmtime, strftime
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import h11
 from uvicorn.config import Config
@@ -31,6 +32,23 @@ MAX_HEADER_BYTES = 16_384
 ACCEPT_AT_ONCE = 16
 
 
+# What `scope["state"]` says of a request's connection.
+CONNECTION = "connection"
+AUTHENTICATED = "authenticated"
+"""It has shown a certificate that was demanded, or a user's password."""
+SAME_USER = "same_user"
+"""It came over a Unix socket from this process's user, or root."""
+TRUST = "trust"
+"""What was demanded of it when it was made."""
+
+
+class Connection(Protocol):
+    """What a limit can end."""
+
+    def drop(self) -> None:
+        """End it now."""
+
+
 class Limits:
     """What a connection may do, and who is connected; the two numbers may change while serving."""
 
@@ -38,10 +56,10 @@ class Limits:
         self.max_connections = max_connections
         self.header_timeout = header_timeout
         # Both oldest first: a dict keeps the order in which its keys came.
-        self._idle: dict[GuardedProtocol, None] = {}
-        self._busy: dict[GuardedProtocol, None] = {}
+        self._idle: dict[Connection, None] = {}
+        self._busy: dict[Connection, None] = {}
 
-    def admit(self, new: "GuardedProtocol") -> None:
+    def admit(self, new: Connection) -> None:
         """Make room for one and admit it."""
         while len(self._idle) + len(self._busy) >= self.max_connections:
             victim = next(iter(self._idle or self._busy))
@@ -49,17 +67,17 @@ class Limits:
             victim.drop()
         self._idle[new] = None
 
-    def mark_busy(self, connection: "GuardedProtocol") -> None:
+    def mark_busy(self, connection: Connection) -> None:
         """A request's header is complete and its answer is not."""
         if self._idle.pop(connection, self) is None:
             self._busy[connection] = None
 
-    def mark_idle(self, connection: "GuardedProtocol") -> None:
+    def mark_idle(self, connection: Connection) -> None:
         """The answer is complete."""
         if self._busy.pop(connection, self) is None:
             self._idle[connection] = None
 
-    def forget(self, connection: "GuardedProtocol") -> None:
+    def forget(self, connection: Connection) -> None:
         """It is gone or going."""
         self._idle.pop(connection, None)
         self._busy.pop(connection, None)
@@ -105,10 +123,14 @@ class GuardedProtocol(H11Protocol):
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        super().__init__(config, server_state, {**app_state, CONNECTION: self}, _loop)
         self._limits = config.limits
         self._header_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
+
+    def vouch(self, **state: object) -> None:
+        """Tell the application of each request what is known of this connection."""
+        self.app_state.update(state)
 
     def drop(self) -> None:
         """End the connection now; what is still unwritten is thrown away."""
@@ -126,6 +148,9 @@ class GuardedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Admit it, even if another connection has to go, and wait for a header."""
         super().connection_made(transport)
+        self.app_state[SAME_USER] = _is_same_user(transport.get_extra_info("socket"))
+        if self.app_state[SAME_USER]:
+            self.app_state[AUTHENTICATED] = True
         self._limits.admit(self)
         self._await_header()
 
@@ -201,3 +226,11 @@ class GuardedProtocol(H11Protocol):
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
+
+
+def _is_same_user(connection: socket.socket) -> bool:
+    """Whether the other end of a Unix socket belongs to this user, or to root."""
+    if connection.family is not socket.AF_UNIX:
+        return False
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return struct.unpack("3i", peer)[1] in (0, os.getuid())

@@ -22,12 +22,14 @@ _LOOPBACK_NAMES = frozenset({"localhost", "ip6-localhost"})
 
 
 class HostGuard:
-    """Decides by the headers Host and Origin. `bound` is the address that the listening socket has."""
+    """Decides by the headers Host and Origin. `bound` is the address that the most exposed socket has."""
 
-    def __init__(self, *, bound: str, listen_host: str, allowed: Iterable[str], hostname: str) -> None:
+    def __init__(
+        self, *, bound: str, listen_hosts: Iterable[str], allowed: Iterable[str], hostname: str
+    ) -> None:
         self._any_address = not is_loopback(bound)
         self._allowed = frozenset(_canonical(name) for name in allowed)
-        names = {*_LOOPBACK_NAMES, *self._allowed, _canonical(listen_host)}
+        names = {*_LOOPBACK_NAMES, *self._allowed, *map(_canonical, listen_hosts)}
         if self._any_address:
             names |= {_canonical(hostname), _canonical(hostname).partition(".")[0]}
         self._names = frozenset(names)

@@ -3,16 +3,20 @@
 import errno
 import os
 import socket
-from collections.abc import Callable
+import stat
+from collections.abc import Callable, Iterable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 from tmux_exporter.base.errors import UsageError
-from tmux_exporter.config.parsers import ListenAddress, parse_listen_address
+from tmux_exporter.config.parsers import UNIX, ListenAddress, parse_listen_address, parse_listen_text
 
 # The kernel's queue of connections that nobody has accepted yet: hundreds may knock at the same moment, and
 # one that does not fit into it tries again only after a second.
 BACKLOG = 1024
 _PORTS_TO_TRY = 50
+# sd_listen_fds(3).
+_FIRST_FD = 3
 
 WhoListens = Callable[[int], str | None]
 """Who listens on a TCP port of this machine, in words for a person; None where that cannot be seen."""
@@ -23,8 +27,13 @@ SocketAddress = tuple[Any, ...]
 
 
 def open_listener(listen_address: str, who_listens: WhoListens) -> socket.socket:
-    """A listening socket on `host:port`, or on all addresses for `:port`. Raises UsageError with the mend."""
+    """A listening socket on `host:port`, on all addresses for `:port`, or on `unix:/path`.
+
+    Raises UsageError with the mend.
+    """
     try:
+        if parse_listen_text(listen_address).startswith(UNIX):
+            return _listen_unix(listen_address.removeprefix(UNIX))
         address = parse_listen_address(listen_address)
     except ValueError as error:
         raise UsageError(f"cannot listen: {error}") from None
@@ -42,9 +51,66 @@ def open_listener(listen_address: str, who_listens: WhoListens) -> socket.socket
         raise UsageError(_explain(error, address, family, sockaddr, who_listens)) from None
 
 
+def inherited_listeners(environ: MutableMapping[str, str]) -> tuple[socket.socket, ...]:
+    """The sockets that systemd hands over (sd_listen_fds). Raises UsageError where there are none."""
+    pid, count = environ.pop("LISTEN_PID", ""), environ.pop("LISTEN_FDS", "0")
+    environ.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()) or not count.isdigit():
+        count = "0"
+    found = tuple(socket.socket(fileno=_FIRST_FD + number) for number in range(int(count)))
+    for each in found:
+        if each.type != socket.SOCK_STREAM or not each.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            raise UsageError("systemd hands over a socket that takes no connections; give ListenStream= only")
+        os.set_inheritable(each.fileno(), False)
+        each.setblocking(False)
+    if not found:
+        raise UsageError(
+            "systemd hands over no socket; start tmux-exporter.socket, or leave out --web.systemd-socket"
+        )
+    return found
+
+
+def remove_sockets(addresses: Iterable[str]) -> None:
+    """Remove the Unix sockets that `open_listener` made and that nobody listens on any more."""
+    for each in addresses:
+        with suppress(OSError):
+            if each.startswith(UNIX) and not _is_listened(path := each.removeprefix(UNIX)):
+                os.unlink(path)
+
+
 def show_address(host: str, port: int) -> str:
     """`host:port` as a person or a browser writes it."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _listen_unix(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with suppress(FileNotFoundError):
+            if stat.S_ISSOCK(os.lstat(path).st_mode) and not _is_listened(path):
+                os.unlink(path)
+        # The path then never has more rights than this.
+        os.fchmod(listener.fileno(), 0o600)
+        listener.bind(path)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise UsageError(f"cannot listen on {UNIX}{path}: {os.strerror(error.errno or 0)}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def _is_listened(path: str) -> bool:
+    """Whether somebody takes connections at the path of a socket."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(1)
+        try:
+            client.connect(path)
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True
+        return True
 
 
 def _resolve(address: ListenAddress) -> tuple[socket.AddressFamily, SocketAddress]:

@@ -3,24 +3,48 @@
 import asyncio
 import contextlib
 import ipaddress
+import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 from uvicorn.server import Server
 
 from tmux_exporter.base.clock import Clock
+from tmux_exporter.base.errors import UsageError
 from tmux_exporter.base.runtime import start_time
-from tmux_exporter.config.parsers import parse_listen_address
+from tmux_exporter.config.parsers import UNIX, parse_listen_address
 from tmux_exporter.config.schema import WebSettings
 from tmux_exporter.web.app import App
-from tmux_exporter.web.connections import GuardedConfig, Limits
+from tmux_exporter.web.connections import (
+    ACCEPT_AT_ONCE,
+    AUTHENTICATED,
+    TRUST,
+    GuardedConfig,
+    GuardedProtocol,
+    Limits,
+)
 from tmux_exporter.web.feed import Feed
 from tmux_exporter.web.firing_alerts import FiringAlerts
 from tmux_exporter.web.guards import HostGuard, is_loopback
-from tmux_exporter.web.listen import BACKLOG, WhoListens, open_listener, show_address
+from tmux_exporter.web.listen import (
+    BACKLOG,
+    WhoListens,
+    inherited_listeners,
+    open_listener,
+    remove_sockets,
+    show_address,
+)
+from tmux_exporter.web.responses import Receive, Scope, Send
+
+if TYPE_CHECKING:
+    from tmux_exporter.web.access.gate import Access
+
+_Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # A stop lets answers that are under way finish for so long.
 GRACE_SECONDS = 0.3
@@ -29,55 +53,93 @@ GRACE_SECONDS = 0.3
 class WebServer:
     """Listens as soon as it is made; serves from `run` until `stop`.
 
-    Raises UsageError where the address cannot be had; `who_listens` then says by whom a port is taken.
+    Raises UsageError where an address cannot be had, and ConfigError for a web configuration that is wrong;
+    `who_listens` says by whom a port is taken. `reload` is what `POST /-/reload` does: it returns problems.
     Signals are the caller's: call `stop` from a handler.
     """
 
-    def __init__(self, settings: WebSettings, feed: Feed, *, clock: Clock, who_listens: WhoListens) -> None:
-        self._listener = open_listener(settings.listen_address, who_listens)
+    def __init__(
+        self,
+        settings: WebSettings,
+        feed: Feed,
+        *,
+        clock: Clock,
+        who_listens: WhoListens,
+        reload: Callable[[], Sequence[str]] = tuple,
+        on_refused: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._settings = settings
+        self._on_refused = on_refused
+        self._addresses = (settings.listen_address, *settings.also_listen)
+        if settings.systemd_socket:
+            self._listeners = inherited_listeners(os.environ)
+        else:
+            self._listeners = tuple(open_listener(each, who_listens) for each in self._addresses)
         self._prometheus_url = ""
-        self._listen_host = parse_listen_address(settings.listen_address).host
         self._limits = Limits(
             max_connections=settings.max_connections, header_timeout=settings.header_timeout
         )
         self._clock = clock
         self._alerts = self._firing_alerts(settings)
-        self._app = App(feed, clock, self._guard(settings), self._read_alerts)
-        self._server = _Server(GuardedConfig(self._app, self._limits), self._app, self._limits)
+        self._app = App(feed, clock, self._guard(settings), self._read_alerts, reload)
+        self._access: Access | None = None
+        self._access = self._open_access(settings)
+        gated: _Asgi = self._app
+        if self._access is not None:
+            from tmux_exporter.web.access.gate import Gate  # noqa: PLC0415 - as in `_open_access`
+
+            gated = Gate(self._access, self._app, clock)
+        config = GuardedConfig(gated, self._limits)
+        self._server = _Server(config, self._app, self._limits, self._access)
 
     @property
     def port(self) -> int:
-        """The port that was taken, also where 0 was asked for."""
-        port: int = self._listener.getsockname()[1]
-        return port
+        """The first TCP port that was taken, also where 0 was asked for; 0 without one."""
+        return next((each.getsockname()[1] for each in self._listeners if _is_tcp(each)), 0)
 
     @property
     def url(self) -> str:
         """Where a browser on this machine finds the live page."""
-        bound = ipaddress.ip_address(self._listener.getsockname()[0])
-        host = ("127.0.0.1" if bound.version == 4 else "::1") if bound.is_unspecified else self._listen_host
-        return f"http://{show_address(host, self.port)}/"
+        first = self._listeners[0]
+        if not _is_tcp(first):
+            return self._url_of(first)
+        bound = ipaddress.ip_address(first.getsockname()[0])
+        host = (
+            ("127.0.0.1" if bound.version == 4 else "::1") if bound.is_unspecified else self._host_of(first)
+        )
+        return f"{self._scheme}://{show_address(host, self.port)}/"
 
     @property
-    def bound_url(self) -> str:
-        """The page by the address that the socket has: 0.0.0.0 and [::] are all addresses of the machine."""
-        bound = self._listener.getsockname()[0]
-        host = bound if ipaddress.ip_address(bound).is_unspecified else self._listen_host
-        return f"http://{show_address(host, self.port)}/"
+    def bound_urls(self) -> tuple[str, ...]:
+        """The pages by the addresses that the sockets have: 0.0.0.0 and [::] are all of the machine."""
+        return tuple(map(self._url_of, self._listeners))
 
     @property
-    def exposure(self) -> str:
-        """Who can read what, where that is more than this machine; else empty."""
-        if is_loopback(self._listener.getsockname()[0]):
-            return ""
-        return (
-            f"anyone who reaches {self.bound_url} can read it without password or encryption: figures, "
+    def exposures(self) -> tuple[str, ...]:
+        """Who can read what by each address, where that is more than this machine and wants no password."""
+        config = self._access.current() if self._access is not None else None
+        if config is not None and config.authenticates:
+            if config.users and not config.trust.encrypted and self._beyond():
+                return (
+                    "passwords cross the network unencrypted: add tls_server_config to --web.config.file",
+                )
+            return ()
+        how = (
+            "without password" if config is not None and config.context else "without password or encryption"
+        )
+        return tuple(
+            f"anyone who reaches {self._url_of(each)} can read it {how}: figures, "
             "states, pids, names of sessions, windows and agents; for this machine alone: "
-            f"--web.listen-address 127.0.0.1:{self.port}"
+            f"--web.listen-address 127.0.0.1:{each.getsockname()[1]}; with users: --web.config.file"
+            for each in self._beyond()
         )
 
     def configure(self, settings: WebSettings) -> None:
-        """Use other limits and allowed hosts from now on. Another listen address needs a new process."""
+        """Use other limits, allowed hosts and the web configuration as it is now; other addresses need a new
+        process. Raises ConfigError, and changes nothing.
+        """
+        if self._access is not None:
+            self._access.reload(must_authenticate=settings.require_auth and bool(self._beyond()))
         self._limits.max_connections = settings.max_connections
         self._limits.header_timeout = settings.header_timeout
         self._app.guard = self._guard(settings)
@@ -93,13 +155,53 @@ class WebServer:
         """Serve until `stop`; `on_started` gets the port once requests are answered."""
         port = self.port
         try:
-            asyncio.run(self._server.serve_on(self._listener, lambda: on_started(port)))
+            asyncio.run(self._server.serve_on(self._listeners, lambda: on_started(port)))
         finally:
-            self._listener.close()
+            for each in self._listeners:
+                each.close()
+            if not self._settings.systemd_socket:
+                remove_sockets(self._addresses)
 
     def stop(self) -> None:
         """End `run` within a second, even with open connections. For any thread and signal handlers."""
         self._server.stop()
+
+    def _open_access(self, settings: WebSettings) -> "Access | None":
+        must = settings.require_auth and bool(self._beyond())
+        if not settings.config_file:
+            if must:
+                raise UsageError(
+                    f"web.require_auth is set and {self._url_of(self._beyond()[0])} is beyond loopback: give "
+                    "--web.config.file with basic_auth_users; tmux-exporter web-config makes one"
+                )
+            return None
+        # OpenSSL and YAML stay out of a process that serves without.
+        from tmux_exporter.web.access.gate import Access  # noqa: PLC0415
+
+        return Access(settings.config_file, self._clock, must_authenticate=must, on_refused=self._on_refused)
+
+    def _beyond(self) -> tuple[socket.socket, ...]:
+        """The listeners that other machines may reach."""
+        return tuple(
+            each for each in self._listeners if _is_tcp(each) and not is_loopback(each.getsockname()[0])
+        )
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self._access is not None and self._access.current().context else "http"
+
+    def _host_of(self, listener: socket.socket) -> str:
+        """As it was asked for; an inherited one by its address."""
+        if self._settings.systemd_socket:
+            return str(listener.getsockname()[0])
+        return parse_listen_address(self._addresses[self._listeners.index(listener)]).host
+
+    def _url_of(self, listener: socket.socket) -> str:
+        if not _is_tcp(listener):
+            return f"{UNIX}{listener.getsockname()}"
+        bound, port = listener.getsockname()[:2]
+        host = bound if ipaddress.ip_address(bound).is_unspecified else self._host_of(listener)
+        return f"{self._scheme}://{show_address(host, port)}/"
 
     def _read_alerts(self) -> bytes:
         # Those of the settings in force.
@@ -111,27 +213,35 @@ class WebServer:
         return FiringAlerts(settings, start_time=start_time(), clock=self._clock)
 
     def _guard(self, settings: WebSettings) -> HostGuard:
+        tcp = tuple(filter(_is_tcp, self._listeners))
+        exposed = (*self._beyond(), *tcp)
         return HostGuard(
-            bound=self._listener.getsockname()[0],
-            listen_host=self._listen_host,
+            bound=exposed[0].getsockname()[0] if exposed else "127.0.0.1",
+            listen_hosts=map(self._host_of, tcp),
             allowed=settings.allowed_hosts,
             hostname=socket.gethostname(),
         )
 
 
+def _is_tcp(listener: socket.socket) -> bool:
+    return listener.family is not socket.AF_UNIX
+
+
 class _Server(Server):
-    def __init__(self, config: GuardedConfig, app: App, limits: Limits) -> None:
+    def __init__(self, config: GuardedConfig, app: App, limits: Limits, access: "Access | None") -> None:
         super().__init__(config)
+        self._config = config
         self._app = app
         self._limits = limits
+        self._access = access
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = asyncio.Event()
         self._on_started: Callable[[], None] = lambda: None
 
-    async def serve_on(self, listener: socket.socket, on_started: Callable[[], None]) -> None:
+    async def serve_on(self, listeners: tuple[socket.socket, ...], on_started: Callable[[], None]) -> None:
         self._on_started = on_started
         self._loop = asyncio.get_running_loop()
-        await self.serve(sockets=[listener])
+        await self.serve(sockets=list(listeners))
 
     def stop(self) -> None:
         self.should_exit = True
@@ -146,11 +256,32 @@ class _Server(Server):
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
+        # In the place of the base class's, which knows one protocol for all sockets.
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(
+                partial(self._connect, _is_tcp(listener)), sock=listener, backlog=ACCEPT_AT_ONCE
+            )
+            for listener in sockets or []
+        ]
+        self.started = True
         for listener in sockets or []:
             # asyncio made the kernel's queue as short as the number it accepts at once.
             listener.listen(BACKLOG)
         self._on_started()
+
+    def _connect(self, is_tcp: bool) -> asyncio.Protocol:
+        made = GuardedProtocol(self._config, self.server_state, {})
+        if self._access is None:
+            return made
+        config = self._access.current()
+        if not is_tcp or config.context is None:
+            made.vouch(**{TRUST: config.trust})
+            return made
+        from tmux_exporter.web.handshake import Handshake  # noqa: PLC0415 - with TLS only
+
+        made.vouch(**{TRUST: config.trust, AUTHENTICATED: config.trust.required})
+        return Handshake(made, config.context, self._limits, config.trust.refuses)
 
     async def main_loop(self) -> None:
         # uvicorn wakes ten times a second to check whether it should stop; here an event says so.

@@ -115,6 +115,10 @@ def test_every_setting_is_read() -> None:
         metrics=MetricsSettings(pane_detail=True, workspaces=True, ports=True, host=False),
         web=WebSettings(
             listen_address="[::1]:0",
+            also_listen=("unix:/run/user/1000/tmux-exporter.sock",),
+            systemd_socket=True,
+            config_file="/etc/tmux-exporter/web.yml",
+            require_auth=True,
             max_connections=64,
             header_timeout=10.0,
             allowed_hosts=("exporter.example.org", "192.0.2.7"),

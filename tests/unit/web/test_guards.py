@@ -6,7 +6,7 @@ from tmux_exporter.web.guards import HostGuard
 
 
 def guard(bound: str = "127.0.0.1", listen: str = "127.0.0.1", *allowed: str) -> HostGuard:
-    return HostGuard(bound=bound, listen_host=listen, allowed=allowed, hostname="Devbox.corp.example")
+    return HostGuard(bound=bound, listen_hosts=[listen], allowed=allowed, hostname="Devbox.corp.example")
 
 
 @pytest.mark.parametrize(

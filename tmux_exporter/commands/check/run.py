@@ -46,7 +46,7 @@ def check(
     """
     log.configure(LogLevel.ERROR, config.log.format)
     clock = SystemClock()
-    address = config.web.listen_address if exporter is None else exporter
+    address = config.web.local_address if exporter is None else exporter
     running = RunningExporter(
         address,
         uid=os.getuid() if exporter is None else None,

@@ -30,7 +30,7 @@ class ReportSource:
     """The newest report, from a running exporter or from own samples."""
 
     def __init__(self, config: Config, environ: Mapping[str, str]) -> None:
-        address = config.web.listen_address
+        address = config.web.local_address
         self._config = config
         self._environ = environ
         self._exporter = RunningExporter(

@@ -18,6 +18,7 @@ from tmux_exporter.commands.demo import launch
 from tmux_exporter.commands.serve import Service
 from tmux_exporter.commands.up_children import notify, prometheus, remediator
 from tmux_exporter.config import Config
+from tmux_exporter.config.parsers import UNIX
 from tmux_exporter.facts.report import Report
 from tmux_exporter.sources.host.port_owner import who_listens
 
@@ -48,6 +49,10 @@ def up(
     if notify_urls and not (with_servers and find_alertmanager() and prometheus.find_program("prometheus")):
         raise UsageError(
             "--notify needs Prometheus and Alertmanager; install them, and leave out --no-servers"
+        )
+    if config.web.config_file or config.web.systemd_socket or config.web.listen_address.startswith(UNIX):
+        raise UsageError(
+            "up is for looking, and its Prometheus scrapes by plain HTTP: use tmux-exporter serve"
         )
     folder = private_folder(state_path(environ), os.getuid())
     with (folder / "up.lock").open("a+", encoding="utf-8") as lock:
@@ -189,9 +194,8 @@ class _Stage:
             taken = child.preferred_port
             if child.url and not child.url.endswith(f":{taken}") and (holder := who_listens(taken)):
                 self.say(f"\n  {child.name} has another port than {taken}: that is in use by {holder}.")
-        exposure = self.service.web.exposure
-        if exposure:
-            self.say(f"\n  The exporter: {exposure}. All of it ends with Ctrl-C.\n")
+        if exposures := self.service.web.exposures:
+            self.say(f"\n  The exporter: {'; '.join(exposures)}. All of it ends with Ctrl-C.\n")
         else:
             self.say("\n  All of it listens on this machine only, and ends with Ctrl-C.\n")
 

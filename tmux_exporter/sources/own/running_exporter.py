@@ -1,6 +1,8 @@
 """Read the last report of the running exporter of this user over HTTP."""
 
 import http.client
+import socket
+import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,7 +10,7 @@ from urllib.parse import urlencode
 
 from tmux_exporter.base import strict_json
 from tmux_exporter.base.clock import Clock
-from tmux_exporter.config.parsers import parse_listen_address
+from tmux_exporter.config.parsers import UNIX, ListenAddress, parse_listen_address
 from tmux_exporter.facts.detail import Wanted
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.report import Remembered
@@ -57,7 +59,7 @@ class ExporterAnswer:
 
 
 class RunningExporter:
-    """The exporter at `listen_address`, if any; `proc_root` shows the owner of the port.
+    """The exporter at `listen_address` (host:port, unix:/path), if any; `proc_root` shows the port's owner.
 
     `uid` None takes any owner, and another machine.
     """
@@ -65,7 +67,8 @@ class RunningExporter:
     def __init__(
         self, listen_address: str, *, uid: int | None, clock: Clock, proc_root: str = "/proc"
     ) -> None:
-        address = parse_listen_address(listen_address)
+        self._path = listen_address.removeprefix(UNIX) if listen_address.startswith(UNIX) else ""
+        address = ListenAddress("localhost", 0) if self._path else parse_listen_address(listen_address)
         self._host = _EVERYWHERE.get(address.host, address.host)
         self._port = address.port
         self._uid = uid
@@ -77,7 +80,7 @@ class RunningExporter:
 
         The port may belong to another user, so its owner is checked first.
         """
-        if self._uid is not None:
+        if self._uid is not None and not self._path:
             owners = listening_uids(self._port, self._root)
             if not owners:
                 return ExporterAnswer()
@@ -89,10 +92,14 @@ class RunningExporter:
             status, body = self._get("/api/v1/report")
         except TimeoutError:
             return ExporterAnswer(failure=f"does not answer within {ANSWER_SECONDS:g} s")
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, FileNotFoundError):
             return ExporterAnswer()
+        except PermissionError:
+            return ExporterAnswer(failure="is another user's")
         except (OSError, http.client.HTTPException) as error:
             return ExporterAnswer(failure=f"does not answer ({error!r})")
+        if status == http.HTTPStatus.UNAUTHORIZED:
+            return ExporterAnswer(failure=f"wants a password: add {UNIX}/PATH to web.also_listen")
         if status == http.HTTPStatus.SERVICE_UNAVAILABLE:
             return ExporterAnswer(failure="has taken no sample yet")
         try:
@@ -114,10 +121,24 @@ class RunningExporter:
         except (OSError, http.client.HTTPException, ValueError, TypeError):
             return None
 
+    def _connect_unix(self) -> socket.socket:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(ANSWER_SECONDS)
+            connection.connect(self._path)
+            if self._uid not in (None, _uid_of(connection)):
+                raise PermissionError
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
     def _get(self, path: str) -> tuple[int, bytes]:
         deadline = self._clock.monotonic() + ANSWER_SECONDS
         connection = http.client.HTTPConnection(self._host, self._port, timeout=ANSWER_SECONDS)
         try:
+            if self._path:
+                connection.sock = self._connect_unix()
             connection.request("GET", path)
             response = connection.getresponse()
             body = bytearray()
@@ -128,6 +149,13 @@ class RunningExporter:
             return response.status, bytes(body)
         finally:
             connection.close()
+
+
+def _uid_of(connection: socket.socket) -> int:
+    """Who listens at the other end of a Unix socket."""
+    peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    uid: int = struct.unpack("3i", peer)[1]
+    return uid
 
 
 def _remembered(told: Mapping[str, Any]) -> Remembered:

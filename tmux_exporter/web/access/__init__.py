@@ -1,0 +1,1 @@
+"""TLS, users and headers of `--web.config.file`."""
