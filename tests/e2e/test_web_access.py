@@ -1,14 +1,21 @@
 """A web configuration in front of those who come: curl, Prometheus, Chromium, and who only half comes."""
 
+import json
+import os
+import re
 import shutil
 import socket
 import ssl
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
+from urllib.parse import quote
 
+import psutil
 import pytest
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions
@@ -25,6 +32,7 @@ from tmux_exporter.config import WebSettings
 from tmux_exporter.web.server import WebServer
 
 pytestmark = pytest.mark.long
+MIB = 1 << 20
 
 TLS = "tls_server_config: {cert_file: server.pem, key_file: server.key"
 USERS = f"basic_auth_users: {{prom: {HASH}}}\n"
@@ -148,9 +156,6 @@ def test_prometheus_scrapes_with_password_and_certificate_through_a_renewal_and_
 
 def query(url: str, expression: str) -> list[tuple[str, float]]:
     """Job and value of each series."""
-    import json
-    from urllib.parse import quote
-
     body = prometheus.fetch(f"{url}/api/v1/query?query={quote(expression)}") or b'{"data": {"result": []}}'
     found = json.loads(body)["data"]["result"]
     return [(each["metric"].get("job", ""), float(each["value"][1])) for each in found]
@@ -184,13 +189,68 @@ def test_a_browser_shows_the_page_with_the_password_and_nothing_without(
             driver.quit()
 
 
+def test_systemd_hands_over_the_sockets_and_a_reload_by_http_says_what_is_wrong(
+    tmp_path: Path, authority: Authority
+) -> None:
+    config, web, log = tmp_path / "config.yml", tmp_path / "web.yml", tmp_path / "log"
+    config.write_text(f"web: {{config_file: {web}}}\n")
+    web.write_text(f"{TLS}}}\n{USERS}")
+    here = {name: os.environ[name] for name in ("TMUX_TMPDIR", "XDG_RUNTIME_DIR") if name in os.environ}
+    environ = {**here, "XDG_STATE_HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
+    unix = tmp_path / "web.sock"
+    with log.open("wb") as stream:
+        waiting = subprocess.Popen(
+            [
+                *(
+                    installed("systemd-socket-activate"),
+                    "-l",
+                    str(unix),
+                    "-l",
+                    f"127.0.0.1:{prometheus.free_port(0)}",
+                ),
+                *(f"--setenv={name}={value}" for name, value in environ.items()),
+                *(sys.executable, "-m", "tmux_exporter", "serve", "--config", str(config)),
+                "--web.systemd-socket",
+            ],
+            stderr=stream,
+        )
+    try:
+        wait_for(lambda: log.read_text().count("Listening on") == 2, "systemd listens")
+
+        def curl(*arguments: str) -> str:
+            done = run_text(["curl", "-sS", "-m", "30", "-w", "%{http_code}", *arguments])
+            return done.stdout + done.stderr
+
+        # The first who knocks starts it.
+        assert curl("--unix-socket", str(unix), "http://localhost/-/healthy").endswith("200")
+        found = wait_for(lambda: re.search(r"https://127\.0\.0\.1:\d+/", log.read_text()), "it listens")
+        assert f"listening on unix:{unix}" in log.read_text()
+        ours = ("--cacert", str(authority.cert), "-u", f"prom:{PASSWORD}")
+        wait_for(lambda: curl(*ours, f"{found[0]}-/ready").endswith("200"), "it has taken a sample", 60)
+        assert "tmux_exporter_build_info" in curl(*ours, f"{found[0]}metrics")
+        assert curl("--cacert", str(authority.cert), f"{found[0]}metrics").endswith("401")
+        reload = ("-X", "POST", f"{found[0]}-/reload")
+        assert curl(*ours, *reload).endswith("200")
+        web.write_text("basic_auth: {}\n")
+        assert "web.yml:1:1: unknown section 'basic_auth'" in (told := curl(*ours, *reload))
+        assert told.endswith("500")
+        assert curl("--cacert", str(authority.cert), *reload).endswith("401")
+        assert curl(*ours, f"{found[0]}metrics").endswith("200")
+    finally:
+        waiting.terminate()
+        waiting.wait(60)
+    # It is systemd's.
+    assert unix.exists()
+
+
 @pytest.mark.parametrize("says", [b"", b"\x16\x03\x01\x00\xf0"], ids=["silent", "half-a-hello"])
-def test_a_thousand_half_open_handshakes_delay_no_scrape_beyond_a_second(
+def test_a_thousand_half_open_handshakes_delay_no_scrape_beyond_a_second_and_take_little_memory(
     tmp_path: Path, authority: Authority, says: bytes
 ) -> None:
     context = ssl.create_default_context(cafile=str(authority.cert))
     with guarded(tmp_path, f"{TLS}}}\n") as server, ExitStack() as stack:
         slowest = 0.0
+        before = psutil.Process().memory_info().rss
         for number in range(1000):
             half = stack.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
             half.sendall(says)
@@ -204,3 +264,5 @@ def test_a_thousand_half_open_handshakes_delay_no_scrape_beyond_a_second(
                     assert b"tmux_up 1" in scrape.makefile("rb").read()
                 slowest = max(slowest, time.monotonic() - began)
         assert slowest < 1.0
+        # 89 MiB with asyncio's own buffers.
+        assert psutil.Process().memory_info().rss - before < 40 * MIB

@@ -9,6 +9,7 @@ import threading
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from tests.support.wait import wait_for
 from tests.support.web.certificates import HASH, PASSWORD, Authority
 from tests.support.web.http import Answer, FakeFeed, request, serving
 from tmux_exporter.base.clock import SystemClock
-from tmux_exporter.base.errors import UsageError
+from tmux_exporter.base.errors import ConfigError, UsageError
 from tmux_exporter.config import WebSettings
 from tmux_exporter.sources.own.running_exporter import RunningExporter
 from tmux_exporter.web.access import gate
@@ -186,13 +187,12 @@ def test_who_loses_the_password_or_the_trust_gets_nothing_more_on_an_open_connec
                 kept.getresponse()
 
 
-def test_a_wrong_file_leaves_the_one_before_in_force_and_reload_says_what_is_wrong(tmp_path: Path) -> None:
+def test_a_wrong_file_leaves_the_one_before_in_force(tmp_path: Path) -> None:
     with guarded(tmp_path, USERS) as server:
         assert request(server.port, headers=BASIC).status == 200
         put(tmp_path / "web.yml", b"basic_auth_users: {prom: plain}\n")
         assert request(server.port, headers=BASIC).status == 200
         assert request(server.port).status == 401
-        assert request(server.port, "/-/reload", method="POST").status == 401
 
 
 def test_ten_wrong_passwords_and_more_are_not_checked_while_the_scraper_goes_on(tmp_path: Path) -> None:
@@ -247,6 +247,19 @@ def test_several_addresses_are_all_served_and_all_named(tmp_path: Path) -> None:
         assert warning.startswith(f"anyone who reaches {urls[2]} can read it without password or encryption")
 
 
+def test_a_start_that_fails_leaves_no_socket_and_touches_no_file(tmp_path: Path) -> None:
+    mine, socket_path, wrong = tmp_path / "notes", tmp_path / "web.sock", tmp_path / "wrong.yml"
+    mine.write_text("mine")
+    wrong.write_text("basic_auth: {}\n")
+    for settings in (
+        WebSettings(listen_address=f"unix:{socket_path}", also_listen=(f"unix:{mine}",)),
+        WebSettings(listen_address=f"unix:{socket_path}", config_file=str(wrong)),
+    ):
+        with pytest.raises((UsageError, ConfigError)):
+            WebServer(settings, FakeFeed(), clock=SystemClock(), who_listens=lambda _: None)
+        assert (mine.read_text(), socket_path.exists()) == ("mine", False)
+
+
 def test_require_auth_refuses_to_listen_beyond_loopback_without_users(tmp_path: Path) -> None:
     feed = FakeFeed()
     bare = WebSettings(listen_address="0.0.0.0:0", require_auth=True)
@@ -256,6 +269,10 @@ def test_require_auth_refuses_to_listen_beyond_loopback_without_users(tmp_path: 
         assert server.exposures == (
             "passwords cross the network unencrypted: add tls_server_config to --web.config.file",
         )
+        # It is set only later, where nobody has to log in.
+        open_to_all = replace(bare, require_auth=False)
+        with serving(feed, open_to_all) as later, pytest.raises(ConfigError, match="beyond loopback"):
+            later.configure(bare)
         # The last user goes: that is refused, and the user stays.
         put(tmp_path / "web.yml", b"{}\n")
         assert request(server.port).status == 401

@@ -160,11 +160,32 @@ def _silence(fleet: Fleet) -> None:
 
 @case("tmux-exporter web-config")
 def _web_config(fleet: Fleet) -> None:
-    made = fleet.exporter("web-config", "self-signed", "--host", "localhost", "--out", str(fleet.user.home))
-    file = fleet.user.home / "web.yml"
-    file.write_text(made)
+    file = fleet.user.home / "tls.yml"
+    file.write_text(fleet.exporter("web-config", "self-signed", "--host", "localhost"))
     file.chmod(0o644)
-    assert fleet.exporter("web-config", "check", str(file)) == "TLS; no client certificates; no users\n"
+    assert fleet.exporter("web-config", "check", "tls.yml") == "TLS; no client certificates; no users\n"
+
+
+@case("tmux-exporter web-config hash")
+def _hash(fleet: Fleet) -> None:
+    # The library for it is an extra; exit code 3 names it.
+    assert fleet.exporter("web-config", "hash", status=3) == ""
+
+
+@case("tmux-exporter web-config self-signed")
+def _self_signed(fleet: Fleet) -> None:
+    folder = fleet.user.home / "pair"
+    folder.mkdir()
+    folder.chmod(0o777)
+    made = fleet.exporter("web-config", "self-signed", "--host", "localhost", "--out", str(folder))
+    assert f"cert_file: {folder}/cert.pem" in made
+    assert (folder / "key.pem").stat().st_mode & 0o777 == 0o600
+
+
+@case("tmux-exporter web-config check")
+def _check_web_config(fleet: Fleet) -> None:
+    fleet.user.home.joinpath("web.yml").write_text("rate_limit: {interval: 1s, burst: 5}\n")
+    assert fleet.exporter("web-config", "check", "web.yml") == "no TLS; no client certificates; no users\n"
 
 
 @case("tmux-exporter once")

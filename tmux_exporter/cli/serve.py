@@ -28,7 +28,7 @@ SYSTEMD_SOCKET = click.option(
     "systemd_socket",
     flag_value="true",
     default=None,
-    help="Listen on the sockets of systemd's tmux-exporter.socket.",
+    help="Listen on the sockets that systemd hands over.",
 )
 INTERVAL = click.option(
     "--sampling.interval", "sampling_interval", metavar="TIME", help="Time between samples (5s)."

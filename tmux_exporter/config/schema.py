@@ -242,8 +242,8 @@ class WebSettings:
     )
     systemd_socket: bool = key(
         Boolean(),
-        "Listen on the sockets that systemd hands over (`tmux-exporter.socket`) and no other; commands ask "
-        "at `listen_address`.",
+        "Listen on the sockets that systemd hands over (a socket unit) and no other; commands ask at "
+        "`listen_address`.",
         default=False,
     )
     config_file: str = key(

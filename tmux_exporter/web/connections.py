@@ -128,10 +128,6 @@ class GuardedProtocol(H11Protocol):
         self._header_timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
 
-    def vouch(self, **state: object) -> None:
-        """Tell the application of each request what is known of this connection."""
-        self.app_state.update(state)
-
     def drop(self) -> None:
         """End the connection now; what is still unwritten is thrown away."""
         if self.transport.get_write_buffer_size():

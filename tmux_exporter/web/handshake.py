@@ -6,20 +6,23 @@ limit.
 
 import asyncio
 import ssl
+from asyncio.sslproto import SSLProtocol
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from tmux_exporter.web.connections import GuardedProtocol, Limits
 
 _GOODBYE_SECONDS = 1.0
+# asyncio fills a buffer of 256 KiB for each connection before it has said anything. One record of TLS is 16.
+SSLProtocol.max_size = 16_384 + 512
 
 
 class Handshake(asyncio.Protocol):
-    """Hands the connection on to `then` once it is encrypted, unless `refuses` the client's certificate."""
+    """Hands the connection on to what `then` makes, unless it `refuses` the client's certificate."""
 
     def __init__(
         self,
-        then: GuardedProtocol,
+        then: Callable[[], GuardedProtocol],
         context: ssl.SSLContext,
         limits: Limits,
         refuses: Callable[[Mapping[str, Any] | None], bool],
@@ -75,7 +78,8 @@ class Handshake(asyncio.Protocol):
         if self._refuses(encrypted.get_extra_info("peercert")):
             encrypted.abort()
             return
-        encrypted.set_protocol(self._then)
-        self._then.connection_made(encrypted)
+        protocol = self._then()
+        encrypted.set_protocol(protocol)
+        protocol.connection_made(encrypted)
         if self._early:
-            self._then.data_received(bytes(self._early))
+            protocol.data_received(bytes(self._early))

@@ -65,17 +65,17 @@ def inherited_listeners(environ: MutableMapping[str, str]) -> tuple[socket.socke
         each.setblocking(False)
     if not found:
         raise UsageError(
-            "systemd hands over no socket; start tmux-exporter.socket, or leave out --web.systemd-socket"
+            "systemd hands over no socket; start the socket unit, or leave out --web.systemd-socket"
         )
     return found
 
 
 def remove_sockets(addresses: Iterable[str]) -> None:
-    """Remove the Unix sockets that `open_listener` made and that nobody listens on any more."""
+    """Remove the Unix sockets that `open_listener` made, unless another process listens there by now."""
     for each in addresses:
-        with suppress(OSError):
-            if each.startswith(UNIX) and not _is_listened(path := each.removeprefix(UNIX)):
-                os.unlink(path)
+        if each.startswith(UNIX):
+            with suppress(OSError):
+                _remove_abandoned(each.removeprefix(UNIX))
 
 
 def show_address(host: str, port: int) -> str:
@@ -87,8 +87,7 @@ def _listen_unix(path: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         with suppress(FileNotFoundError):
-            if stat.S_ISSOCK(os.lstat(path).st_mode) and not _is_listened(path):
-                os.unlink(path)
+            _remove_abandoned(path)
         # The path then never has more rights than this.
         os.fchmod(listener.fileno(), 0o600)
         listener.bind(path)
@@ -98,6 +97,12 @@ def _listen_unix(path: str) -> socket.socket:
         raise UsageError(f"cannot listen on {UNIX}{path}: {os.strerror(error.errno or 0)}") from None
     listener.setblocking(False)
     return listener
+
+
+def _remove_abandoned(path: str) -> None:
+    # A connection to what is no socket is refused as well.
+    if stat.S_ISSOCK(os.lstat(path).st_mode) and not _is_listened(path):
+        os.unlink(path)
 
 
 def _is_listened(path: str) -> bool:

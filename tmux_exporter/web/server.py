@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from uvicorn.server import Server
 
 from tmux_exporter.base.clock import Clock
-from tmux_exporter.base.errors import UsageError
+from tmux_exporter.base.errors import ConfigError, UsageError
 from tmux_exporter.base.runtime import start_time
 from tmux_exporter.config.parsers import UNIX, parse_listen_address
 from tmux_exporter.config.schema import WebSettings
@@ -69,21 +69,27 @@ class WebServer:
         on_refused: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
+        self._clock = clock
         self._on_refused = on_refused
         self._addresses = (settings.listen_address, *settings.also_listen)
-        if settings.systemd_socket:
-            self._listeners = inherited_listeners(os.environ)
-        else:
-            self._listeners = tuple(open_listener(each, who_listens) for each in self._addresses)
+        self._listeners: tuple[socket.socket, ...] = ()
+        self._access: Access | None = None
+        try:
+            if settings.systemd_socket:
+                self._listeners = inherited_listeners(os.environ)
+            else:
+                for each in self._addresses:
+                    self._listeners += (open_listener(each, who_listens),)
+            self._access = self._open_access(settings)
+        except BaseException:
+            self._close()
+            raise
         self._prometheus_url = ""
         self._limits = Limits(
             max_connections=settings.max_connections, header_timeout=settings.header_timeout
         )
-        self._clock = clock
         self._alerts = self._firing_alerts(settings)
         self._app = App(feed, clock, self._guard(settings), self._read_alerts, reload)
-        self._access: Access | None = None
-        self._access = self._open_access(settings)
         gated: _Asgi = self._app
         if self._access is not None:
             from tmux_exporter.web.access.gate import Gate  # noqa: PLC0415 - as in `_open_access`
@@ -138,8 +144,11 @@ class WebServer:
         """Use other limits, allowed hosts and the web configuration as it is now; other addresses need a new
         process. Raises ConfigError, and changes nothing.
         """
+        must = settings.require_auth and bool(self._beyond())
         if self._access is not None:
-            self._access.reload(must_authenticate=settings.require_auth and bool(self._beyond()))
+            self._access.reload(must_authenticate=must)
+        elif must:
+            raise ConfigError((self._lacks_users(),))
         self._limits.max_connections = settings.max_connections
         self._limits.header_timeout = settings.header_timeout
         self._app.guard = self._guard(settings)
@@ -157,23 +166,29 @@ class WebServer:
         try:
             asyncio.run(self._server.serve_on(self._listeners, lambda: on_started(port)))
         finally:
-            for each in self._listeners:
-                each.close()
-            if not self._settings.systemd_socket:
-                remove_sockets(self._addresses)
+            self._close()
 
     def stop(self) -> None:
         """End `run` within a second, even with open connections. For any thread and signal handlers."""
         self._server.stop()
 
+    def _close(self) -> None:
+        for each in self._listeners:
+            each.close()
+        if not self._settings.systemd_socket:
+            remove_sockets(self._addresses[: len(self._listeners)])
+
+    def _lacks_users(self) -> str:
+        return (
+            f"web.require_auth is set and {self._url_of(self._beyond()[0])} is beyond loopback: give "
+            "--web.config.file with basic_auth_users; tmux-exporter web-config makes one"
+        )
+
     def _open_access(self, settings: WebSettings) -> "Access | None":
         must = settings.require_auth and bool(self._beyond())
         if not settings.config_file:
             if must:
-                raise UsageError(
-                    f"web.require_auth is set and {self._url_of(self._beyond()[0])} is beyond loopback: give "
-                    "--web.config.file with basic_auth_users; tmux-exporter web-config makes one"
-                )
+                raise UsageError(self._lacks_users())
             return None
         # OpenSSL and YAML stay out of a process that serves without.
         from tmux_exporter.web.access.gate import Access  # noqa: PLC0415
@@ -271,17 +286,16 @@ class _Server(Server):
         self._on_started()
 
     def _connect(self, is_tcp: bool) -> asyncio.Protocol:
-        made = GuardedProtocol(self._config, self.server_state, {})
+        make = partial(GuardedProtocol, self._config, self.server_state)
         if self._access is None:
-            return made
+            return make({})
         config = self._access.current()
         if not is_tcp or config.context is None:
-            made.vouch(**{TRUST: config.trust})
-            return made
+            return make({TRUST: config.trust})
         from tmux_exporter.web.handshake import Handshake  # noqa: PLC0415 - with TLS only
 
-        made.vouch(**{TRUST: config.trust, AUTHENTICATED: config.trust.required})
-        return Handshake(made, config.context, self._limits, config.trust.refuses)
+        state = {TRUST: config.trust, AUTHENTICATED: config.trust.required}
+        return Handshake(partial(make, state), config.context, self._limits, config.trust.refuses)
 
     async def main_loop(self) -> None:
         # uvicorn wakes ten times a second to check whether it should stop; here an event says so.

@@ -26,11 +26,12 @@ class Exporter:
     ) -> None:
         self.runtime = runtime
         self.log = home / "serve.log"
+        listen = () if "--web.listen-address" in arguments else ("--web.listen-address", "127.0.0.1:0")
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [
-                    *(*program, "serve"),
-                    *("--web.listen-address", "127.0.0.1:0", "--sampling.interval", "500ms", *arguments),
+                    *(*program, "serve", *listen),
+                    *("--sampling.interval", "500ms", *arguments),
                 ],
                 stderr=log,
                 env={
