@@ -17,6 +17,5 @@ MUTANTS = (
     Mutant(
         day="few operations", alert="TmuxErrorBudgetBurnsFast", level="critical", old="< 30 / 3600", new="< 0"
     ),
-    Mutant(day="clocks that are wrong", alert="TmuxExporterClockWrong", old="> 60", new="> 2"),
     Mutant(day="every phase at 60 s", alert="TmuxExporterStale", old=_CHANGES),
 )
