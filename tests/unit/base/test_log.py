@@ -67,9 +67,9 @@ def test_a_line_without_room_is_lost_and_the_next_one_whole(
     monkeypatch.setattr(os, "write", on_a_disk)
     with path.open("ab") as stream:
         handler = log.LineHandler(stream.fileno())
-        for line, room[0] in (("first", 999), ("second", 4), ("third", 0), ("fourth", 999), ("fifth", 6)):
+        for line, room[0] in (("first", 999), ("second", 4), ("third", 0), ("fourth", 999), ("fifth", 5)):
             handler.write(line)
-        assert path.read_text() == "whole\nleft by an earlier r\nfirst\nseco\nfourth\nfifth\n"
+        assert path.read_text() == "whole\nleft by an earlier r\nfirst\nseco\nfourth\nfifth"
         # As logrotate's copytruncate does.
         stream.truncate(0)
         room[0] = 999
