@@ -218,6 +218,10 @@ OF_ONE_CAUSE = (
     *((f"TmuxAgentMemory{name}", "TmuxAgentNearMemoryLimit", AGENT) for name in ("Growing", "RunsOut")),
     ("TmuxHistoryGrowing", "TmuxHistoryFills", ("server",)),
     ("TmuxSamplesPartial", "TmuxServerNotAnswering", ()),
+    ("TmuxSamplesPartial", "TmuxExporterBlind", ()),
+    ("TmuxCollectorFailing", "TmuxExporterBlind", ()),
+    ("TmuxAgentManyProcesses", "TmuxAgentNearPidLimit", ("server", "session", "agent")),
+    ("TmuxOperationTailSlow", "TmuxOperationSlow", ("operation",)),
 )
 """What keeps quiet, beside what, and the labels that both have beside those of the exporter."""
 

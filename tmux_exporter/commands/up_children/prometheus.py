@@ -161,7 +161,7 @@ def start_alertmanager(program: str, folder: Path, configuration: Path) -> Child
 
 
 def start_prometheus(
-    program: str, folder: Path, configuration_text: str, *flags: str, preferred: int = PROMETHEUS_PORT
+    program: str, folder: Path, configuration_text: str, *flags: str, preferred: int | None = None
 ) -> Child:
     """Start Prometheus on loopback, its data bounded in time and size; `flags` come after its own."""
     configuration = folder / "prometheus.yml"
@@ -169,7 +169,8 @@ def start_prometheus(
     data = f"--storage.tsdb.path={folder / 'prometheus'}"
     # Budgets look back for 30 days.
     bounds = ("--storage.tsdb.retention.time=35d", "--storage.tsdb.retention.size=1GB")
-    return _start("Prometheus", program, preferred, configuration, data, *bounds, *flags)
+    port = PROMETHEUS_PORT if preferred is None else preferred
+    return _start("Prometheus", program, port, configuration, data, *bounds, *flags)
 
 
 def _start(name: str, program: str, preferred: int, configuration: Path, *flags: str) -> Child:
