@@ -28,7 +28,7 @@ from tmux_exporter.facts.spending import (
     UsageLimit,
 )
 from tmux_exporter.facts.tmux import QueryFailure
-from tmux_exporter.facts.workspaces import WorkspaceSizes
+from tmux_exporter.facts.workspaces import WorkspaceKind, Workspaces
 
 INCOMPLETE_RATIO = 0.05
 """From this share on people are told that CPU time of a session is missing."""
@@ -232,11 +232,22 @@ class AgentReport:
     helpers: Mapping[HelperKind, int] = field(default_factory=dict)
     helpers_memory_bytes: Mapping[HelperKind, int] = field(default_factory=dict)
     listening_processes: Mapping[str, int] = field(default_factory=dict)
-    workspace_bytes: WorkspaceSizes = field(default_factory=dict)
+    workspaces: Workspaces = field(default_factory=dict)
     state_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
     state_cpu_seconds_total: Mapping[AgentState, float] = field(default_factory=dict)
     spending: AgentSpending | None = None
     usage_limit: UsageLimit | None = None
+
+    @property
+    def workspace_bytes(self) -> Mapping[tuple[WorkspaceKind, str], int]:
+        """Disk space by kind and worktree."""
+        return {key: each.bytes for key, each in self.workspaces.items()}
+
+    @property
+    def log_oldest_timestamp_seconds(self) -> float | None:
+        """When the oldest file that it logged to was last written (Unix time); None where none is known."""
+        logs = (each.oldest for (kind, _), each in self.workspaces.items() if kind is WorkspaceKind.LOG)
+        return min(filter(None, logs), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

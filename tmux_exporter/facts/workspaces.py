@@ -16,12 +16,14 @@ class WorkspaceKind(StrEnum):
 class Workspace:
     """The disk space of one folder with all below it on the same file system, as `du -x` tells it.
 
-    `worktree` is the name of the linked git worktree that it is, empty where it is none.
+    `worktree` is the name of the linked git worktree that it is, empty where it is none. `oldest`: the Unix
+    time at which the file that was written longest ago was written last; None without files.
     """
 
     bytes: int
     worktree: str = ""
+    oldest: float | None = None
 
 
-WorkspaceSizes = Mapping[tuple[WorkspaceKind, str], int]
-"""Bytes by kind and worktree."""
+Workspaces = Mapping[tuple[WorkspaceKind, str], Workspace]
+"""By kind and worktree."""

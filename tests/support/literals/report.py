@@ -39,7 +39,7 @@ from tmux_exporter.facts.report import (
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerRemark, SchedulerState
 from tmux_exporter.facts.spending import SpendingProblem
 from tmux_exporter.facts.tmux import QueryFailure
-from tmux_exporter.facts.workspaces import WorkspaceKind
+from tmux_exporter.facts.workspaces import Workspace, WorkspaceKind
 from tmux_exporter.wire.operation_line import CLASSES, FAILURES
 
 NOW = 1_795_500_000.25
@@ -223,7 +223,10 @@ def agent(
         helpers={HelperKind.MCP_SERVER: 2 * scale, HelperKind.SHELL: 1} if up and program == "claude" else {},
         helpers_memory_bytes={HelperKind.MCP_SERVER: 7_000_000 * scale} if up and program == "claude" else {},
         listening_processes={"3000": 1, "8080": 2},
-        workspace_bytes={(WorkspaceKind.WORK, "feature"): 4096 * scale, (WorkspaceKind.LOG, ""): 512},
+        workspaces={
+            (WorkspaceKind.WORK, "feature"): Workspace(bytes=4096 * scale, oldest=5.0),
+            (WorkspaceKind.LOG, ""): Workspace(bytes=512, oldest=1_700_000_000.0),
+        },
         state_seconds_total={AgentState.UNKNOWN: 0.0, state: 1.5 * scale},
         state_cpu_seconds_total={AgentState.UNKNOWN: 0.0, state: 0.25 * scale},
     )  # fmt: skip

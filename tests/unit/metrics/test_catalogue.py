@@ -51,7 +51,7 @@ CONTRACT = {
     "server session agent": f"""
         {" ".join(f"tmux_agent_{suffix}" for suffix in USAGE.split())}
         tmux_agent_up tmux_agent_declared tmux_agent_crashed tmux_agent_restarts_total
-        tmux_agent_state_since_timestamp_seconds
+        tmux_agent_state_since_timestamp_seconds tmux_agent_log_oldest_timestamp_seconds
         tmux_agent_same_command_processes tmux_agent_usage_limit_reset_timestamp_seconds
         tmux_agent_unpriced_tokens_total tmux_agent_requests_total tmux_agent_turns_total
         tmux_agent_compactions_total

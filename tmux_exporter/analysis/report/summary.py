@@ -350,7 +350,7 @@ class Summary:
             spending=self._spending.agents.get(labels),
             usage_limit=self._snapshot.limits.get(tracked.agent.process) if tracked.agent else None,
             listening_processes=self._snapshot.ports.get(tracked.agent.process, {}) if tracked.agent else {},
-            workspace_bytes=self._snapshot.workspaces.get(tracked.agent.process, {}) if tracked.agent else {},
+            workspaces=self._snapshot.workspaces.get(tracked.agent.process, {}) if tracked.agent else {},
             state_seconds_total={
                 state: self._appeared.value(key, seconds[state]) for state, key in states.items()
             },

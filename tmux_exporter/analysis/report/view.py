@@ -15,7 +15,7 @@ from tmux_exporter.facts.report import PaneReport
 from tmux_exporter.facts.schedulers import Scheduler
 from tmux_exporter.facts.spending import UsageLimit
 from tmux_exporter.facts.tmux import Listing, Pane, PaneKey, ServerView, TmuxView
-from tmux_exporter.facts.workspaces import WorkspaceSizes
+from tmux_exporter.facts.workspaces import Workspaces
 
 PaneProcessIds = Mapping[PaneKey, Sequence[ProcessId]]
 """The process ids of each pane in the order of pids, dead processes excluded."""
@@ -48,7 +48,7 @@ class Snapshot:
     ledgers: Mapping[PaneKey, PaneLedger] = field(default_factory=dict)
     orphan_cpu: Mapping[PaneKey, tuple[int, int]] | None = None
     ports: Mapping[ProcessId, Mapping[str, int]] = field(default_factory=dict)
-    workspaces: Mapping[ProcessId, WorkspaceSizes] = field(default_factory=dict)
+    workspaces: Mapping[ProcessId, Workspaces] = field(default_factory=dict)
     limits: Mapping[ProcessId, UsageLimit] = field(default_factory=dict)
 
     def listings(self) -> tuple[tuple[ServerView, Listing], ...]:

@@ -79,6 +79,13 @@ AGENTS = (
         figure="workspace_bytes",
     ),
     _agent(
+        "tmux_agent_log_oldest_timestamp_seconds",
+        "When the file in the agent's log folder that was written longest ago was last written (Unix time): "
+        "how far back its log goes. As old as tmux_workspace_bytes is, and there where that is of the kind "
+        "log (metrics.workspaces).",
+        option=WORKSPACES_OPTION,
+    ),
+    _agent(
         "tmux_agent_listening_processes",
         "Processes of the agent that listen on the TCP port; the lowest 20 ports. Read once a minute "
         "(metrics.ports).",

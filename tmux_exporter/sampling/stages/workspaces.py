@@ -6,7 +6,7 @@ from tmux_exporter.analysis.agents.log_folders import log_folder
 from tmux_exporter.facts.agents import Agent
 from tmux_exporter.facts.label import label_text
 from tmux_exporter.facts.process import ProcessId, ProcessTable
-from tmux_exporter.facts.workspaces import WorkspaceKind, WorkspaceSizes
+from tmux_exporter.facts.workspaces import WorkspaceKind, Workspaces
 from tmux_exporter.sampling.stages.protocols import LeakDetailSource, WorkspaceSource
 
 
@@ -20,7 +20,7 @@ class WorkspaceStage:
 
     def observe(
         self, table: ProcessTable, agents: Iterable[Agent], *, wanted: bool
-    ) -> Mapping[ProcessId, WorkspaceSizes]:
+    ) -> Mapping[ProcessId, Workspaces]:
         """What is known of the folders of each agent, by its process."""
         if self._source is None or self._details is None or not (wanted or self._asked):
             return {}
@@ -38,7 +38,7 @@ class WorkspaceStage:
         known = self._source.read({folder for each in places.values() for _, folder in each})
         return {
             process: {
-                (kind, label_text(known[folder].worktree)): known[folder].bytes
+                (kind, label_text(known[folder].worktree)): known[folder]
                 for kind, folder in each
                 if folder in known
             }

@@ -4,12 +4,14 @@ The thread runs at the lowest priority and rests for most of the time, so that n
 waits for it. A dead network file system stops only this thread.
 """
 
+import math
 import os
 import posixpath
 import stat
 import threading
 from collections.abc import Collection, Generator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 
 from tmux_exporter.base.clock import Clock
@@ -108,7 +110,8 @@ class WorkspaceReader:
             try:
                 next(walk)
             except StopIteration as ended:
-                return None if ended.value is None else Workspace(bytes=ended.value, worktree=place.worktree)
+                found: Workspace | None = ended.value
+                return found and replace(found, worktree=place.worktree)
             rest = (self._clock.monotonic() - began) / _SHARE
             with self._wake:
                 self._wake.wait_for(lambda: folder not in self._wanted, rest)
@@ -153,8 +156,8 @@ def parse_worktree(raw: bytes) -> str:
     return posixpath.basename(path) if _WORKTREE in path else ""
 
 
-def disk_usage(folder: str, most: int = MOST_ENTRIES) -> Generator[None, None, int | None]:
-    """The bytes on disk of a folder and all below it on its file system; yields now and then.
+def disk_usage(folder: str, most: int = MOST_ENTRIES) -> Generator[None, None, Workspace | None]:
+    """What a folder and all below it on its file system takes on disk; yields now and then.
 
     A file with several names counts once, a link for itself. None where something cannot be read, or where
     there are more than `most` entries; what vanishes meanwhile does not count.
@@ -163,7 +166,7 @@ def disk_usage(folder: str, most: int = MOST_ENTRIES) -> Generator[None, None, i
         top = os.lstat(folder)
     except OSError:
         return None
-    total, entries = top.st_blocks, 0
+    total, entries, oldest = top.st_blocks, 0, math.inf
     seen: set[int] = set()
     left = [folder]
     while left:
@@ -188,10 +191,12 @@ def disk_usage(folder: str, most: int = MOST_ENTRIES) -> Generator[None, None, i
                     total += found.st_blocks
                     if stat.S_ISDIR(found.st_mode):
                         left.append(f"{path}/{name}")
-                    elif found.st_nlink > 1:
+                        continue
+                    oldest = min(oldest, found.st_mtime)
+                    if found.st_nlink > 1:
                         seen.add(found.st_ino)
         except OSError:
             return None
         finally:
             os.close(descriptor)
-    return total * _SECTOR
+    return Workspace(bytes=total * _SECTOR, oldest=None if oldest == math.inf else oldest)

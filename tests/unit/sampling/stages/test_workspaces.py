@@ -55,8 +55,8 @@ def test_the_folders_of_this_users_agents_are_measured() -> None:
     stage = WorkspaceStage(disk, Details())
     found = stage.observe(TABLE, AGENTS, wanted=True)
     assert found == {
-        FIRST.id: {(WorkspaceKind.LOG, ""): 7},
-        SECOND.id: {(WORK, "feature-x"): 5},
+        FIRST.id: {(WorkspaceKind.LOG, ""): Workspace(bytes=7)},
+        SECOND.id: {(WORK, "feature-x"): Workspace(bytes=5, worktree="feature-x")},
     }, "a folder that was not walked wholly has no figure"
     assert disk.asked == [{"/home/me/my.repo", log, "/home/me/side"}]
 

@@ -39,13 +39,18 @@ def tree(tmp_path: Path) -> Path:
     return root
 
 
-def ended(walk: Generator[None, None, int | None]) -> int | None:
+def ended(walk: Generator[None, None, Workspace | None]) -> Workspace | None:
     while True:
         try:
             next(walk)
         except StopIteration as end:
-            found: int | None = end.value
+            found: Workspace | None = end.value
             return found
+
+
+def bytes_of(walk: Generator[None, None, Workspace | None]) -> int | None:
+    found = ended(walk)
+    return None if found is None else found.bytes
 
 
 def du(folder: Path) -> int:
@@ -53,7 +58,19 @@ def du(folder: Path) -> int:
 
 
 def test_a_folder_takes_what_du_tells(tree: Path) -> None:
-    assert ended(disk_usage(str(tree))) == du(tree) > 3_000_000
+    assert bytes_of(disk_usage(str(tree))) == du(tree) > 3_000_000
+
+
+def test_the_oldest_file_is_the_one_that_was_written_longest_ago(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    os.utime(tmp_path / "empty", (5, 5))
+    found = ended(disk_usage(str(tmp_path)))
+    assert found is not None and found.oldest is None, "a folder is no file"
+    for name, written in (("new", 900), ("empty/old", 700), ("middle", 800)):
+        (tmp_path / name).write_text("")
+        os.utime(tmp_path / name, (9, written))
+    found = ended(disk_usage(str(tmp_path)))
+    assert found is not None and found.oldest == 700
 
 
 def test_a_walk_rests_now_and_then(tree: Path) -> None:
@@ -63,7 +80,7 @@ def test_a_walk_rests_now_and_then(tree: Path) -> None:
 def test_other_file_systems_below_do_not_count() -> None:
     if os.stat("/dev/pts").st_dev == os.stat("/dev").st_dev:
         pytest.skip("nothing is mounted on /dev/pts here")
-    assert ended(disk_usage("/dev")) == du(Path("/dev"))
+    assert bytes_of(disk_usage("/dev")) == du(Path("/dev"))
 
 
 def test_half_a_walk_has_no_figure(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,7 +133,9 @@ def test_folders_are_measured_while_they_are_asked_for(tree: Path, tmp_path: Pat
     reader = WorkspaceReader(clock=SystemClock(), home=str(tmp_path))
     wanted = [str(tree / "f1"), str(tmp_path / "gone"), str(tmp_path)]
     wait_for(lambda: len(reader.read(wanted)) == 1, "it is measured")
-    known = {wanted[0]: Workspace(bytes=du(tree / "f1"))}
+    files = [each for each in (tree / "f1").rglob("*") if not each.is_dir()]
+    oldest = min(each.lstat().st_mtime for each in files)
+    known = {wanted[0]: Workspace(bytes=du(tree / "f1"), oldest=oldest)}
     assert reader.read(wanted) == known
     # It is not walked again within ten minutes.
     (tree / "f1/more").mkdir()
