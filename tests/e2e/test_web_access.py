@@ -52,7 +52,7 @@ def authority(tmp_path: Path) -> Authority:
     made = Authority(tmp_path)
     made.sign("server", "DNS:localhost,IP:127.0.0.1")
     made.sign("client", "DNS:prometheus")
-    made.sign("expired", "DNS:prometheus", days=-1)
+    made.sign("expired", "DNS:prometheus", days=0)
     return made
 
 

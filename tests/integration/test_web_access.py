@@ -35,7 +35,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     made.sign("server", "DNS:localhost,IP:127.0.0.1")
     made.sign("client", "DNS:prometheus")
     made.sign("other", "DNS:grafana")
-    made.sign("expired", "DNS:prometheus", days=-1)
+    made.sign("expired", "DNS:prometheus", days=0)
     return made
 
 

@@ -3,6 +3,8 @@
 import json
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -75,10 +77,11 @@ def request(key: str, *, dollars: float = 0.0, context: int | None = 849) -> Req
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
+def store(tmp_path: Path) -> Iterator[Store]:
     made = Store(tmp_path)
-    made.session("s")
-    return made
+    with closing(made.database):
+        made.session("s")
+        yield made
 
 
 def test_a_message_counts_once_it_is_complete(store: Store) -> None:
