@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.support.examples import examples
@@ -179,10 +179,23 @@ def test_the_same_sight_twice_gives_the_same_owners(world: tuple[ProcessTable, T
     }
 
 
+def _has_circle(seen: ProcessTable) -> bool:
+    for each in seen.processes.values():
+        above, passed = seen.processes.get(each.ppid), {each.id}
+        while above is not None and above.id not in passed:
+            passed.add(above.id)
+            above = seen.processes.get(above.ppid)
+        if above is not None:
+            return True
+    return False
+
+
 @given(_worlds(), _memories())
 def test_who_is_passed_over_would_have_got_no_owner(
     world: tuple[ProcessTable, TmuxView], memory: dict[ProcessId, Owner]
 ) -> None:
+    # Of parents in a circle, which only a race shows, either answer is as good.
+    assume(not _has_circle(world[0]))
     quick = attribute(*world, memory)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attribution, "_may_have_owner", lambda table, *_: set(table.processes))
