@@ -16,6 +16,7 @@ from tests.support.fixtures import StartExporter
 from tests.support.processes.run_text import run_text
 from tests.support.programs.fresh_agents import PLACE
 from tests.support.wait import wait_for
+from tmux_exporter.commands.up_children.prometheus import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,12 +31,6 @@ def installed(name: str) -> Path:
     return PLACE / name / "bin"
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
-
-
 def answers(port: int) -> bool:
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) == 0
@@ -47,7 +42,7 @@ def test_the_activities_of_a_workflow_are_operations(
     tmp_path: Path, start_exporter: StartExporter, socket_dir: Path
 ) -> None:
     python, server = installed("temporal") / "python", installed("temporal-server") / "temporal"
-    exporter, port = start_exporter(), free_port()
+    exporter, port = start_exporter(), free_port(0)
     words = (server, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(port))
     environ = {
         **os.environ,

@@ -27,7 +27,6 @@ from tmux_exporter.sources.spending import (
     codex_rollout,
     gemini_chats,
     pi_sessions,
-    qwen_chats,
 )
 from tmux_exporter.sources.spending.follow import FollowedFile
 
@@ -137,7 +136,6 @@ _PARSE = {
     "claude": claude_transcript.parse,
     "gemini": gemini_chats.parse,
     "pi": pi_sessions.parse,
-    "qwen": qwen_chats.parse,
 }
 
 

@@ -13,11 +13,9 @@ class MeteredStub(Stub):
     """`served` is by kind of tokens what all answers to requests with tools have used.
 
     Programs ask without tools for titles of sessions, and write down nothing of that: these are `unwritten`.
-    `of_turns` is a tool that a program has in its turns only, where it asks in the background with fewer.
     """
 
-    def __init__(self, of_turns: str = "") -> None:
-        self._of_turns = of_turns
+    def __init__(self) -> None:
         self.served: Counter[str] = Counter()
         self.requests = 0
         self.unwritten = 0
@@ -34,7 +32,7 @@ class MeteredStub(Stub):
                 yield head + mark + json.dumps(body).encode() + b"\n\n"
                 continue
             yield event
-        if self._of_turns in tools if self._of_turns else tools:
+        if tools:
             self.served.update(used)
             self.requests += 1
         else:

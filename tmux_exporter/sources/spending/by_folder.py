@@ -15,7 +15,7 @@ from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.spending import Exactness, SpendingProblem
 from tmux_exporter.sources.common.process_environ import environ_of
 from tmux_exporter.sources.common.untrusted_file import mark_of
-from tmux_exporter.sources.spending import gemini_chats, opencode_rows, pi_sessions, qwen_chats
+from tmux_exporter.sources.spending import gemini_chats, opencode_rows, pi_sessions
 from tmux_exporter.sources.spending.follow import NotFollowedError
 from tmux_exporter.sources.spending.located import MOST_FILES, Located, Source, Target
 
@@ -64,12 +64,6 @@ BY_FOLDER: Mapping[str, FolderProgram] = {
         home=pi_sessions.home,
         place=pi_sessions.place,
         candidates=pi_sessions.candidates,
-    ),
-    "qwen": FolderProgram(
-        variables=("HOME", "QWEN_HOME", "QWEN_RUNTIME_DIR"),
-        home=qwen_chats.home,
-        place=qwen_chats.place,
-        candidates=qwen_chats.candidates,
     ),
 }
 

@@ -1,4 +1,4 @@
-"""Lines of Gemini CLI, Qwen Code and pi: what they tell, in recorded files and in forms that are rare."""
+"""Lines of Gemini CLI and pi: what they tell, in recorded files and in forms that are rare."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,6 @@ import pytest
 from tests.support.literals.spending import RECORDED, SECRET, line, stamp
 from tmux_exporter.analysis.spending.account import Account
 from tmux_exporter.facts.spending import (
-    ContextSeen,
     Event,
     Line,
     Occasion,
@@ -19,10 +18,10 @@ from tmux_exporter.facts.spending import (
     ToolResult,
     ToolSeen,
 )
-from tmux_exporter.sources.spending import gemini_chats, pi_sessions, qwen_chats
+from tmux_exporter.sources.spending import gemini_chats, pi_sessions
 
 Parse = Callable[[bytes], Line | None]
-MODULES: dict[str, Any] = {"gemini": gemini_chats, "pi": pi_sessions, "qwen": qwen_chats}
+MODULES: dict[str, Any] = {"gemini": gemini_chats, "pi": pi_sessions}
 
 
 def recorded(program: str, *, times: int = 1) -> Spent:
@@ -42,7 +41,7 @@ def events(program: str, **record: object) -> tuple[Event, ...]:
 
 @pytest.mark.parametrize(
     ("program", "requests", "turns", "tools"),
-    [("gemini", 4, 0, (1, 2)), ("pi", 2, 1, (1, 0)), ("qwen", 2, 1, (1, 0))],
+    [("gemini", 4, 0, (1, 2)), ("pi", 2, 1, (1, 0))],
 )
 @pytest.mark.parametrize("times", [1, 2])
 def test_the_recorded_turns(
@@ -91,25 +90,6 @@ def test_pi_names_money_and_its_tools() -> None:
     assert events("pi", type="compaction", id="e3", summary=SECRET) == (Occasion.COMPACTION,)
 
 
-def test_qwen_tells_its_window_and_its_subagents() -> None:
-    parts = {"parts": [{"text": SECRET}, {"functionCall": {"name": "x"}}]}
-    answer = {"usageMetadata": {}, "contextWindowSize": 1000, "message": parts}
-    assert events("qwen", type="assistant", **answer) == (ContextSeen(window=1000),)
-    event = {
-        "event.name": "qwen-code.api_response", "model": "m", "input_token_count": 900,
-        "total_token_count": 940,
-        "output_token_count": 40, "cached_content_token_count": 700, "thoughts_token_count": 30,
-        "response_text": SECRET, "subagent_name": SECRET,
-    }  # fmt: skip
-    (found,) = events(
-        "qwen", uuid="u", type="system", subtype="ui_telemetry", systemPayload={"uiEvent": event}
-    )
-    # Its service counts reasoning within the output.
-    tokens = Tokens(input=200, output=40, cache_read=700, reasoning=30)
-    assert found == RequestSeen(key="u", model="m", tokens=tokens, context=None)
-    assert events("qwen", type="system", subtype="chat_compression") == (Occasion.COMPACTION,)
-
-
 @pytest.mark.parametrize(
     ("program", "record"),
     [
@@ -117,7 +97,6 @@ def test_qwen_tells_its_window_and_its_subagents() -> None:
         ("gemini", {"type": "gemini", "id": "a", "tokens": {"input": "5"}}),
         ("pi", {"type": "message", "message": {"role": "assistant", "usage": {"input": 5}}}),
         ("pi", {"type": "message", "id": "a", "message": {"role": "assistant", "usage": {"input": -5}}}),
-        ("qwen", {"type": "system", "subtype": "ui_telemetry", "systemPayload": {}}),
     ],
 )
 def test_what_is_malformed(program: str, record: dict[str, object]) -> None:
