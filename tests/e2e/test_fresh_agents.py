@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.fixtures import StartTmux
 from tests.support.programs.fresh_agents import PLACE, locked, ways
+from tests.support.programs.fresh_program import fresh_program
 from tests.support.tmux.played_agent import PlayedAgents
 from tests.support.wait import wait_for
 
@@ -24,11 +25,7 @@ def test_a_fresh_install_is_recognised_however_it_is_started(
     name: str, tmux_server: StartTmux, socket_dir: Path
 ) -> None:
     each = AGENTS[name]
-    problem = PLACE / f"{name}.problem"
-    if problem.exists():
-        words = problem.read_text()
-        (pytest.skip if words.startswith("away") else pytest.fail)(f"{each.package} {each.version}: {words}")
-    assert (PLACE / name / ".done").exists(), "python -m tests.support.programs.fresh_agents"
+    fresh_program(name)
     agents = PlayedAgents(socket_dir.parent, tmux_server("default"))
     started = dict(ways(each, PLACE))
     assert len(started) >= 3

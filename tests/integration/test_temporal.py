@@ -14,21 +14,11 @@ import pytest
 
 from tests.support.fixtures import StartExporter
 from tests.support.processes.run_text import run_text
-from tests.support.programs.fresh_agents import PLACE
+from tests.support.programs.fresh_program import fresh_program
 from tests.support.wait import wait_for
 from tmux_exporter.commands.up_children.prometheus import free_port
 
 ROOT = Path(__file__).parents[2]
-
-
-def installed(name: str) -> Path:
-    """The folder of its commands."""
-    problem = PLACE / f"{name}.problem"
-    if problem.exists():
-        words = problem.read_text()
-        (pytest.skip if words.startswith("away") else pytest.fail)(f"{name}: {words}")
-    assert (PLACE / name / ".done").exists(), "python -m tests.support.programs.fresh_agents"
-    return PLACE / name / "bin"
 
 
 def answers(port: int) -> bool:
@@ -41,7 +31,8 @@ def answers(port: int) -> bool:
 def test_the_activities_of_a_workflow_are_operations(
     tmp_path: Path, start_exporter: StartExporter, socket_dir: Path
 ) -> None:
-    python, server = installed("temporal") / "python", installed("temporal-server") / "temporal"
+    python = fresh_program("temporal") / "bin" / "python"
+    server = fresh_program("temporal-server") / "bin" / "temporal"
     exporter, port = start_exporter(), free_port(0)
     words = (server, "server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", str(port))
     environ = {
