@@ -16,7 +16,7 @@ from typing import Any
 from bench import isolate, store
 from bench.accuracy import accuracy
 from bench.agents import agents
-from bench.compare import compare
+from bench.compare import compare, lineage
 from bench.cost import QUICK, Plan, fleet_cost
 from bench.fleet import FLEETS, Fleet, Size
 from bench.goals import LIVES
@@ -37,7 +37,7 @@ PARTS = ("fleets", "accuracy", "memory", "agents", "readers", "forked", *BESIDE)
 
 def main() -> int:
     arguments = _arguments(sys.argv[1:])
-    if not isolate.inside():
+    if not isolate.inside() and arguments.command != "lineage":
         if process_exporter() is None:
             print(
                 "bench: prometheus-process-exporter is not installed and is left out; to have it beside us: "
@@ -92,6 +92,10 @@ def _arguments(words: Sequence[str]) -> argparse.Namespace:
     other.add_argument("--fleet", default="50/1000", help="panes/others")
     other.add_argument("--windows", type=int, default=4)
     other.add_argument("--quick", action="store_true")
+    told = commands.add_parser("lineage", help="this checkout with lineage beside the same without it")
+    told.add_argument("--fleet", default="50/1000", help="panes/others")
+    told.add_argument("--windows", type=int, default=4)
+    told.add_argument("--quick", action="store_true")
     where = commands.add_parser("profile", help="where the CPU of the daemon goes, in microseconds by stage")
     where.add_argument("--fleet", default="50/1000", help="panes/others")
     where.add_argument("--windows", type=int, default=4)
@@ -113,10 +117,11 @@ def _run(arguments: argparse.Namespace, folder: Path) -> int:
         much = {"windows": arguments.windows, "seconds": arguments.seconds, "settle": Plan().settle}
         print(profile(_sizes(arguments.fleet)[0], folder, **much))
         return 0
-    if arguments.command == "compare":
+    if arguments.command in ("compare", "lineage"):
         plan = QUICK if arguments.quick else Plan(windows=arguments.windows)
         size = QUICK_FLEETS[0] if arguments.quick else _sizes(arguments.fleet)[0]
-        print(compare(arguments.revision, size, folder, plan))
+        other = arguments.command == "compare"
+        print(compare(arguments.revision, size, folder, plan) if other else lineage(size, folder, plan))
         return 0
     plan = QUICK if arguments.quick else Plan(windows=arguments.windows or Plan().windows)
     fleets = QUICK_FLEETS if arguments.quick else _sizes(arguments.fleets) if arguments.fleets else FLEETS

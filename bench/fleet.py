@@ -136,10 +136,11 @@ class Fleet:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-        for crowd in self._crowds:
-            for pid in _tree(crowd):
-                os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: len(processes()) < self.size.panes + 50, "the fleet is gone", 120)
+        others = [pid for crowd in self._crowds for pid in _tree(crowd)]
+        for pid in others:
+            os.kill(pid, signal.SIGKILL)
+        ended = {self.server, *members, *others}
+        wait_for(lambda: not ended & processes().keys(), "the fleet is gone", 120)
 
     def _build(self) -> None:
         say(f"building {self.size.name}")

@@ -33,6 +33,7 @@ GROUPS = (
             "counters",
             "operations",
             "spending",
+            "lineage",
             "workspaces",
         ),
     ),

@@ -53,7 +53,9 @@ STAGES = (
     ("counters: accounting", ANALYSIS + "cpu.counters", "GroupCounters.observe"),
     ("operations", "tmux_exporter.sampling.stages.operations", "OperationStage.operations"),
     ("operations", "tmux_exporter.sampling.stages.operations", "OperationStage.commands"),
-    ("spending", "tmux_exporter.sampling.stages.spending", "SpendingStage.observe"),
+    ("spending", "tmux_exporter.sampling.stages.spending", "SpendingStage.look"),
+    ("spending", "tmux_exporter.sampling.stages.spending", "SpendingStage.count"),
+    ("lineage", "tmux_exporter.sampling.stages.lineage", "LineageStage.observe"),
     ("workspaces", "tmux_exporter.sampling.stages.workspaces", "WorkspaceStage.observe"),
     ("report", "tmux_exporter.sampling.sampler", "Sampler._summary"),
     ("families", "tmux_exporter.metrics.collectors", "collect_all"),
@@ -94,14 +96,19 @@ def _timed(label: str, work: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
-def _patch(label: str, module: str, name: str) -> None:
+def found(module: str, name: str) -> tuple[Any, str, Callable[..., Any]]:
+    """What holds a function, its name there, and itself. Raises AttributeError where there is none."""
     owner: Any = import_module(module)
     *holders, last = name.split(".")
     for each in holders:
         owner = getattr(owner, each)
-    old = getattr(owner, last)
+    return owner, last, getattr(owner, last)
+
+
+def _patch(label: str, module: str, name: str) -> None:
+    owner, last, old = found(module, name)
     new = _timed(label, old)
-    if holders:
+    if "." in name:
         setattr(owner, last, new)
         return
     for other in list(sys.modules.values()):
@@ -132,12 +139,9 @@ def main() -> None:
     def write(_: int, __: FrameType | None) -> None:
         nonlocal begun
         before, begun = begun, time.process_time_ns()
-        found = {
-            "process": begun - before,
-            "stages": dict(_spent),
-        }
+        spent = {"process": begun - before, "stages": dict(_spent)}
         _spent.clear()
-        out.write_text(json.dumps(found))
+        out.write_text(json.dumps(spent))
 
     signal.signal(signal.SIGUSR1, write)
     sys.argv = ["tmux-exporter", *sys.argv[2:]]

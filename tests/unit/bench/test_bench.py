@@ -11,7 +11,8 @@ from bench.goals import Row, rows
 from bench.lives import slope
 from bench.page import page
 from bench.plot import svg
-from bench.stages import REST
+from bench.programs import stages
+from bench.stages import REST, grouped
 
 WINDOWS = {
     OURS_SLOW: [10.0, 6.0],
@@ -211,3 +212,9 @@ def test_the_slope_is_that_of_the_line() -> None:
 def test_a_fleet_that_this_machine_cannot_hold_says_what_is_lacking() -> None:
     assert "kernel.pid_max" in Size(panes=1_000_000, others=0).lacking()
     assert Size(panes=1, others=1).lacking() == ""
+
+
+@pytest.mark.parametrize(("label", "module", "name"), stages.STAGES)
+def test_each_clock_of_the_profile_has_its_function_and_its_group(label: str, module: str, name: str) -> None:
+    assert callable(stages.found(module, name)[2])
+    assert grouped({label: 1.0})
