@@ -11,7 +11,7 @@ from tmux_exporter.alerting import files as alert_files
 from tmux_exporter.alerting.base import thresholds
 from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.files import as_yaml
-from tmux_exporter.alerting.rules import rule_file
+from tmux_exporter.alerting.rules import rule_files
 
 HERE = Path(__file__).parent
 _TESTS_HEADER = """\
@@ -33,27 +33,26 @@ def files(scope: Scope) -> dict[Path, str]:
 
 def test_files() -> dict[Path, str]:
     """The mechanical tests of the rules as they are shipped, by path."""
-    groups = [str(group["name"]) for group in rule_file(Scope(thresholds=thresholds.load()))["groups"]]
+    of_files = {
+        name: [str(group["name"]) for group in content["groups"]]
+        for name, content in rule_files(Scope(thresholds=thresholds.load())).items()
+    }
+    recording = [
+        name
+        for name in of_files
+        if name.startswith("recording/") and name not in ("recording/slo", "recording/slo_days")
+    ]
     found = {}
     for subject, cases in SUBJECTS.items():
-        recorded = [
-            name for name in groups if name.endswith("_recording") and not name.startswith("tmux_slo")
-        ]
+        read = [*recording, f"alerting/{subject}"]
         content = {
-            "rule_files": [
-                *(f"../../rules/recording/{_subject(name)}.yml" for name in recorded),
-                f"../../rules/alerting/{subject}.yml",
-            ],
-            "group_eval_order": [*recorded, f"tmux_{subject}_alerting"],
+            "rule_files": [f"../../rules/{name}.yml" for name in read],
+            "group_eval_order": [group for name in read for group in of_files[name]],
             "evaluation_interval": f"{STEP}s",
             "tests": tests(cases()),
         }
         found[Path("tests", "mechanical", f"{subject}.yml")] = as_yaml(content, _TESTS_HEADER)
     return found
-
-
-def _subject(group: str) -> str:
-    return group.removeprefix("tmux_").removesuffix("_recording")
 
 
 def main() -> None:

@@ -39,6 +39,7 @@ from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.rules import all_rules, rule_file
 from tmux_exporter.commands.up_children import prometheus
 from tmux_exporter.config import Config, LimitSettings
+from tmux_exporter.config.parsers import parse_duration
 from tmux_exporter.metrics.collectors import collect_all
 from tmux_exporter.metrics.render import Renderer
 
@@ -273,11 +274,10 @@ def measure(folder: Path, hosts: int, agents: int) -> str:
 
 def _with_intervals() -> Iterator[tuple[float, dict[str, Any]]]:
     """Each rule, and how many seconds are between two evaluations."""
-    slowly = SCOPE.thresholds.seconds("slo", "interval")
     groups: Any = rule_file(SCOPE)["groups"]
     for group in groups:
         for rule in group["rules"]:
-            yield slowly if "interval" in group else INTERVAL, rule
+            yield parse_duration(group["interval"]) if "interval" in group else INTERVAL, rule
 
 
 def _title(rule: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Alerts about agents: waiting, ended, absent, stuck, busy while idle, restarting, slow to recover."""
 
 from tmux_exporter.alerting.base.alert import Alert, kept
-from tmux_exporter.alerting.base.scope import AGENT, SERVER, TIME, Scope
+from tmux_exporter.alerting.base.scope import AGENT, SERVER, TIME, Rule, Scope
 
 _PLACE = "job, instance, server, session, agent"
 _NO_PANE = kept('tmux_agent_info{pane=""}', indent=2)
@@ -14,8 +14,15 @@ _ABSENT = (
     f"{_DOWN}\nand on ({_PLACE}) (\n  {_DECLARED}\n  or on ({_PLACE})\n  {_NO_PANE}\n)\n"
     f"and on ({_PLACE})\n{_EXITED}"
 )
+_IS_ABSENT = "agent:tmux_agent_absent:count"
 _WORKING = kept('tmux_agent_state{state="working"}', indent=10, where=" == 1")
 _IDLE = kept('tmux_agent_state{state="idle"}', indent=10)
+
+
+def recorded(scope: Scope) -> tuple[Rule, ...]:
+    """Which agents are absent."""
+    # One that cannot be seen has no state.
+    return (scope.record(_IS_ABSENT, f"1 + (\n{_ABSENT}\n)"),)
 
 
 def _stuck(scope: Scope) -> str:
@@ -55,15 +62,14 @@ ALERTS = (
     Alert(
         "TmuxAgentAbsent",
         "agent_absent",
-        # One that cannot be seen has none.
-        _ABSENT,
+        f"{_IS_ABSENT}{{}} == 1",
         "An agent that should be there is not.",
         f"Agent {AGENT} is declared, and no process of it is to be seen.",
     ),
     Alert(
         "TmuxAgentsAllAbsent",
         "agents_all_absent",
-        f"count without (server, session, agent) (\n{_ABSENT}\n)\n>= $least\n"
+        f"count without (server, session, agent) ({_IS_ABSENT}{{}}) >= $least\n"
         f"unless count without (server, session, agent) (\n{_DECLARED}\nand on ({_PLACE})\n"
         + kept("tmux_agent_up{}", where=" == 1")
         + "\n)",

@@ -1,12 +1,35 @@
 """Alerts about sessions and agents near their limits: memory, CPU, file descriptors."""
 
+from collections.abc import Callable, Mapping
+
 from tmux_exporter.alerting.base.alert import Alert, grows, kept, runs_out
-from tmux_exporter.alerting.base.scope import AGENT, PERCENT, SESSION, SIZE, TIME
+from tmux_exporter.alerting.base.scope import AGENT, PERCENT, SESSION, SIZE, TIME, Rule, Scope
 from tmux_exporter.alerting.base.thresholds import LEVELS
 from tmux_exporter.alerting.recording.groups import KINDS, cpu_of_limit, memory_of_limit, pids_of_limit
 
 _ARTICLE = {"agent": "An agent", "session": "A session"}
 _WHICH = {"agent": f"agent {AGENT}", "session": SESSION}
+
+
+_OF_LIMIT: Mapping[str, tuple[str, Callable[[str], str]]] = {
+    "memory": ("agent_memory", lambda kind: f"{memory_of_limit(kind)}{{}}"),
+    "fds": ("fds", lambda kind: f"tmux_{kind}_fd_utilization_ratio{{}}"),
+    "pids": ("pids", lambda kind: f"{pids_of_limit(kind)}{{}}"),
+}
+
+
+def _near_limit(kind: str, what: str) -> str:
+    """The recorded part of a limit, where it is above the mildest level: few are, so levels cost little."""
+    return f"{kind}:tmux_{kind}_{what}_near_limit:ratio"
+
+
+def recorded(scope: Scope) -> tuple[Rule, ...]:
+    """Who is near a limit."""
+    return tuple(
+        scope.record(_near_limit(kind, what), kept(ratio(kind), where=f" > ${table}.warning"))
+        for kind in KINDS
+        for what, (table, ratio) in _OF_LIMIT.items()
+    )
 
 
 def _near(kind: str) -> tuple[Alert, ...]:
@@ -16,7 +39,7 @@ def _near(kind: str) -> tuple[Alert, ...]:
         Alert(
             f"{name}MemoryLimit",
             "agent_memory",
-            kept(f"{memory_of_limit(kind)}{{}}", where=" > $level"),
+            f"{_near_limit(kind, 'memory')}{{}} > $level",
             f"{article} is near its memory limit.",
             f"{which} uses {PERCENT} of the memory that it may use.",
             LEVELS,
@@ -32,7 +55,7 @@ def _near(kind: str) -> tuple[Alert, ...]:
         Alert(
             f"{name}FdLimit",
             "fds",
-            kept(f"tmux_{kind}_fd_utilization_ratio{{}}", where=" > $level"),
+            f"{_near_limit(kind, 'fds')}{{}} > $level",
             f"{article} has a process that is near its limit of file descriptors.",
             f"{which} has a process with {PERCENT} of the file descriptors open that it may have.",
             LEVELS,
@@ -40,7 +63,7 @@ def _near(kind: str) -> tuple[Alert, ...]:
         Alert(
             f"{name}PidLimit",
             "pids",
-            kept(f"{pids_of_limit(kind)}{{}}", where=" > $level"),
+            f"{_near_limit(kind, 'pids')}{{}} > $level",
             f"{article} has many of the processes that its user may have.",
             f"{which} has {PERCENT} of the processes and threads that its user may have.",
             LEVELS,

@@ -18,9 +18,7 @@ from alerts.days.world import Agent, Doing, Host
 
 RULES = shipped()
 FLAVOURS = {"plain": RULES, "prometheus-2.42": shipped(keep_firing=True)}
-GROUPS = [
-    group for group in RULES.groups if group["name"] in ("tmux_agents_alerting", "tmux_exporter_alerting")
-]
+GROUPS = [group for group in RULES.groups if re.fullmatch("tmux_(agents|exporter)_.*alerting", group["name"])]
 TOGETHER = {
     name: [day for day in DAYS if name in (day.together, day.name)]
     for name in dict.fromkeys(day.together or day.name for day in DAYS)

@@ -24,12 +24,13 @@ def pids_of_limit(kind: str) -> str:
 
 def rules(scope: Scope) -> tuple[Rule, ...]:
     """The recorded series of this subject."""
+    return tuple(make(scope, kind) for kind in KINDS for make in (_memory_of_limit, _pids_of_limit))
+
+
+def slow_rules(scope: Scope) -> tuple[Rule, ...]:
+    """What only alerts read that may take their time."""
     return (
-        *(
-            make(scope, kind)
-            for kind in KINDS
-            for make in (_memory_of_limit, _cpu_of_limit, _pids_of_limit, _floor)
-        ),
+        *(make(scope, kind) for kind in KINDS for make in (_cpu_of_limit, _floor)),
         record_floor(scope, "tmux_agent_open_fds", "agent"),
     )
 

@@ -39,7 +39,6 @@ def rules(scope: Scope) -> tuple[Rule, ...]:
             / -(deriv(tmux_host_memory_available_bytes{}[$host_memory_runs_out.over]) < 0)
             """,
         ),
-        record_floor(scope, MEMORY_USED, "instance"),
         scope.record(DISK_BUSY, "rate(tmux_host_disk_io_seconds_total{}[$host_disk_busy.over])"),
         scope.record(
             FILESYSTEM_USED, "1 - tmux_host_filesystem_avail_bytes{} / tmux_host_filesystem_size_bytes{}"
@@ -51,7 +50,6 @@ def rules(scope: Scope) -> tuple[Rule, ...]:
             / -(deriv(tmux_host_filesystem_avail_bytes{}[$host_disk_fills.over]) < 0)
             """,
         ),
-        record_floor(scope, FILESYSTEM_USED, "mountpoint"),
         scope.record(
             INODES_USED, "1 - tmux_host_filesystem_avail_inodes{} / (tmux_host_filesystem_inodes{} > 0)"
         ),
@@ -82,6 +80,14 @@ def rules(scope: Scope) -> tuple[Rule, ...]:
             """,
         ),
         *(_limit(scope, each) for each in _LIMITED),
+    )
+
+
+def slow_rules(scope: Scope) -> tuple[Rule, ...]:
+    """What only alerts read that may take their time."""
+    return (
+        record_floor(scope, MEMORY_USED, "instance"),
+        record_floor(scope, FILESYSTEM_USED, "mountpoint"),
     )
 
 

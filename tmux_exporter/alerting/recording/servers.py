@@ -19,13 +19,19 @@ def rules(scope: Scope) -> tuple[Rule, ...]:
         f"sum without (command) (rate(tmux_command_{what}{{}}[$command_errors.over]))"
         for what in ("errors_total", "duration_seconds_count")
     )
-    leaked, held = (
-        f"sum without (session, kind) (tmux_leaked_{what}{{}})" for what in ("processes", "memory_bytes")
-    )
     return (
         scope.record(FDS_OF_LIMIT, "tmux_server_open_fds{} / (tmux_server_max_fds{} > 0)"),
         scope.record(QUERY_MEAN, f"{spent}\n/ ({asked} > 0)"),
         scope.record(COMMAND_ERRORS, f"{failed}\n/ ({ran} > 0)"),
+    )
+
+
+def slow_rules(scope: Scope) -> tuple[Rule, ...]:
+    """What only alerts read that may take their time."""
+    leaked, held = (
+        f"sum without (session, kind) (tmux_leaked_{what}{{}})" for what in ("processes", "memory_bytes")
+    )
+    return (
         scope.record(LEAKED_PROCESSES, leaked),
         # Without leaks there is no series of their memory.
         scope.record(LEAKED_MEMORY, f"{held}\nor {LEAKED_PROCESSES}{{}} == 0"),
