@@ -59,6 +59,8 @@ docs: ## write again what is generated from code
 	@$(PYTHON) -m tests.support.tmux.quirks_page >docs/tmux-versions.md
 	@$(PYTHON) -m tmux_exporter.commands.views.agents >docs/agent-programs.md
 	@$(PYTHON) -m tests.support.real_agents.table docs/agents.json docs/agents.md
+	@$(PYTHON) -m tests.support.pages.man_page tmux-exporter >deploy/share/man/man1/tmux-exporter.1
+	@$(PYTHON) -m tests.support.pages.man_page tmux-remediator >deploy/share/man/man1/tmux-remediator.1
 
 boards: ## write Grafana's boards again from their code
 	@$(PYTHON) -m dashboards

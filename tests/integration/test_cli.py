@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import pty
+import re
 import shlex
 import signal
 import socket
@@ -23,6 +24,7 @@ from tests.support.processes.started import end_process, server_pid
 from tests.support.programs.exporter import Exporter
 from tests.support.wait import wait_for
 from tests.support.web import exposition
+from tmux_exporter.cli.exporter import cli
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -69,12 +71,13 @@ def refused(result: subprocess.CompletedProcess[str], status: int) -> str:
 
 
 def test_every_command_has_help_with_an_example(run: Run) -> None:
-    listing = run("--help").stdout
-    commands = [line.split()[0] for line in listing.partition("Commands:")[2].splitlines() if line.strip()]
-    assert {"serve", "once", "up", "check-config", "explain"} <= set(commands)
+    listing = run("--help").stdout.partition("\nStart:\n")[2]
+    commands = re.findall(r"^  ([a-z-]+) {2,}[A-Z]", listing, re.MULTILINE)
+    assert sorted(commands) == sorted(cli.commands)
     for command in commands:
         assert "Example:" in run(command, "--help").stdout, command
-    assert "..." not in listing.partition("Commands:")[2], "a short help that does not fit"
+    assert all(len(line) <= 80 for line in listing.splitlines())
+    assert "..." not in listing, "a short help that does not fit"
 
 
 def test_a_wrong_command_or_flag_is_wrong_use(run: Run) -> None:

@@ -387,7 +387,7 @@ def command(fleet: Fleet, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_every_command_has_help_with_an_example_and_refuses_wrong_use(fleet: Fleet) -> None:
     listing = command(fleet, "--help").stdout
     assert "Example:" in listing
-    assert "..." not in listing.partition("Commands:")[2], "a short help that does not fit"
+    assert all(len(line) <= 80 for line in listing.splitlines()), "a short help that does not fit"
     for name in ("run", "audit"):
         assert name in listing
         assert "Example:" in command(fleet, name, "--help").stdout

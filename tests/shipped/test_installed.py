@@ -306,6 +306,21 @@ def _usage(fleet: Fleet) -> None:
     assert (row["agent"], row["cost_dollars"], row["whole"]) == ("lead", None, False)
 
 
+@case("tmux-exporter completion")
+def _completion(fleet: Fleet) -> None:
+    share = fleet.user.bin.parent / "share"
+    assert (share / "man" / "man1" / "tmux-exporter.1").is_file()
+    script = "source $1; COMP_WORDS=(tmux-exporter lea) COMP_CWORD=1; _tmux_exporter_completion $COMP_WORDS"
+    loaded = str(share / "bash-completion" / "completions" / "tmux-exporter")
+    assert fleet.ok("bash", "-c", f"{script}; echo $COMPREPLY", "bash", loaded) == "leaks\n"
+
+
+@case("tmux-remediator completion")
+def _remediator_completion(fleet: Fleet) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert "_TMUX_REMEDIATOR_COMPLETE=" in fleet.remediator("completion", shell)
+
+
 @case("tmux-exporter agents")
 def _agents(fleet: Fleet) -> None:
     assert "claude" in fleet.exporter("agents")

@@ -1,22 +1,27 @@
 """Every flag, variable, path, metric, alert, setting and decision that a page names exists."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.literals.planned import PLANNED
+from tests.support.pages import man_page
 from tests.support.pages.known_names import (
     FOREIGN_FLAGS,
     FOREIGN_VARIABLES,
+    GROUPS,
     MADE_LATER,
     NO_METRICS,
     NO_SETTINGS,
     alert_problems,
+    commands_in,
     decision_problems,
     flag_problems,
     flags_of,
     metric_problems,
+    names_of,
     path_problems,
     query_problem,
     setting_problems,
@@ -24,7 +29,10 @@ from tests.support.pages.known_names import (
 )
 from tests.support.pages.known_names import PLANNED as PLANNED_COMMANDS
 from tests.support.pages.markdown import PAGES, REPOSITORY, all_blocks, code
+from tests.support.processes.run_text import run_text
+from tmux_exporter.cli.tasks import TaskGroup
 
+MANUALS = REPOSITORY / "deploy" / "share" / "man" / "man1"
 Problems = Callable[[str], Iterator[str]]
 
 OF_NOW = tuple(page for page in PAGES if page.name != "CHANGELOG.md")
@@ -119,3 +127,35 @@ def test_every_exception_is_still_needed() -> None:
 def test_what_is_promised_for_later_is_not_there_yet(command: str) -> None:
     program, name = command.split()
     assert flags_of(program, name) is None, f"{command} is built: take it out of PLANNED in known_names.py"
+
+
+@pytest.mark.parametrize("program", GROUPS)
+def test_help_has_each_command_in_one_task_with_an_example_of_its_own(program: str) -> None:
+    group = GROUPS[program]
+    assert isinstance(group, TaskGroup)
+    assert sorted(name for task in group.tasks for name in task.commands) == sorted(group.commands)
+    for task in group.tasks:
+        (shown,) = commands_in(task.example)
+        assert shown.program == program and shown.name.split()[0] in task.commands
+        assert list(flag_problems(task.example)) == []
+
+
+@pytest.mark.parametrize("program", GROUPS)
+def test_the_manual_page_is_current_and_no_program_complains(program: str) -> None:
+    page = MANUALS / f"{program}.1"
+    assert page.read_text() == man_page.render(program), "run `make docs`"
+    for name in names_of(GROUPS[program]):
+        assert f".B {man_page.as_text(f'{program} {name}')} " in page.read_text().replace("\n", " \n")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("program", GROUPS)
+@pytest.mark.parametrize(
+    "reader",
+    [("mandoc", "-Tlint"), ("groff", "-ww", "-man", "-Tutf8", "-z"), ("man", "--warnings", "-Z", "-l")],
+    ids=lambda reader: str(reader[0]),
+)
+def test_a_reader_of_manual_pages_finds_no_fault(program: str, reader: tuple[str, ...]) -> None:
+    done = run_text((*reader, MANUALS / f"{program}.1"), env={**os.environ, "LC_ALL": "C.UTF-8"})
+    said = done.stdout if reader[0] == "mandoc" else ""
+    assert (done.returncode, done.stderr + said) == (0, "")

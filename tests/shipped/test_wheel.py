@@ -51,6 +51,21 @@ def test_it_carries_every_file_that_export_writes(wheel: Path) -> None:
     assert (wheel / "tmux_exporter" / "alerting" / "base" / "thresholds.toml").is_file()
 
 
+def test_it_carries_manual_pages_and_what_completes_in_shells(wheel: Path) -> None:
+    (share,) = wheel.glob("*.data/data/share")
+    found = {str(path.relative_to(share)) for path in share.rglob("*") if path.is_file()}
+    assert found == {
+        place.format(program)
+        for program in ("tmux-exporter", "tmux-remediator")
+        for place in (
+            "man/man1/{}.1",
+            "bash-completion/completions/{}",
+            "zsh/site-functions/_{}",
+            "fish/vendor_completions.d/{}.fish",
+        )
+    }
+
+
 def test_what_is_installed_is_read_there_and_not_in_a_checkout(wheel: Path, tmp_path: Path) -> None:
     mark = wheel / "tmux_exporter" / "shipped" / "tuning" / "of-the-wheel.conf"
     mark.touch()

@@ -15,6 +15,7 @@ from tmux_exporter.cli.options import JSON, Loader, config_file
 from tmux_exporter.cli.run import run as run_command
 from tmux_exporter.cli.serve import CONTEXT, INTERVAL, LISTEN, SETTINGS, serve
 from tmux_exporter.cli.silence import silence
+from tmux_exporter.cli.tasks import EXPORTER, TaskGroup, completion
 from tmux_exporter.cli.usage import usage
 from tmux_exporter.cli.web_config import web_config
 from tmux_exporter.config import load
@@ -32,7 +33,7 @@ def _say(words: str) -> None:
     click.echo(f"tmux-exporter: {words}", err=True)
 
 
-@click.group(context_settings=CONTEXT)
+@click.group(cls=TaskGroup, tasks=EXPORTER, context_settings=CONTEXT)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """See what the coding agents in your tmux sessions cost, and what outlived them.
@@ -332,6 +333,7 @@ cli.add_command(silence)
 cli.add_command(web_config)
 cli.add_command(run_command)
 cli.add_command(usage)
+cli.add_command(completion)
 
 
 def _reporter(short_help: str) -> Callable[[Callable[..., int]], click.Command]:

@@ -10,6 +10,7 @@ from tmux_exporter.cli.options import CONFIG_OF_EXPORTER, LOG_FORMAT, LOG_LEVEL,
 from tmux_exporter.cli.remediator_holds import changes, hold, holds, off, on, release
 from tmux_exporter.cli.remediator_plans import apply_command, audit, plan
 from tmux_exporter.cli.remediator_policies import check_config, explain, policies
+from tmux_exporter.cli.tasks import REMEDIATOR, TaskGroup, completion
 
 NAME = "tmux-remediator"
 
@@ -19,7 +20,11 @@ def main() -> None:
     run_command(cli, NAME)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=TaskGroup,
+    tasks=REMEDIATOR,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """End schedulers whose target is gone. Observes unless set to enforce.
@@ -92,7 +97,8 @@ def run(
 
 
 _COMMANDS = (
-    check_config, explain, policies, audit, plan, apply_command, hold, release, holds, off, on, changes
+    check_config, explain, policies, audit, plan, apply_command, hold, release, holds, off, on, changes,
+    completion,
 )  # fmt: skip
 for each in _COMMANDS:
     cli.add_command(each)

@@ -8,7 +8,7 @@ from tmux_exporter.cli.exit import show
 from tmux_exporter.cli.options import JSON, SERVER, TARGETS
 
 
-@click.command(short_help="Let nothing be done to something for a while, whatever policies say.")
+@click.command(short_help="Protect something for a while, whatever policies say.")
 @click.argument("target", metavar=TARGETS)
 @click.argument("duration", metavar="TIME")
 @SERVER
@@ -96,7 +96,7 @@ def on() -> None:
     click.echo(f"on: {switch} is removed" if was_off else f"it was on: there is no {switch}")
 
 
-@click.command(short_help="Show what was changed and is still so, with the commands that put it back.")
+@click.command(short_help="Show what is still changed, and what puts it back.")
 @JSON
 def changes(as_json: bool) -> None:
     """Show the limits of open files that were raised and the history-limits that were set, where they are

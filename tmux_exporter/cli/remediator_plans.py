@@ -74,7 +74,7 @@ def audit(
     return 1 if view.faults else 0
 
 
-@click.command(short_help="Show what policies would end now; keep that as a plan to apply.")
+@click.command(short_help="Show what policies would end now; keep it as a plan.")
 @POLICY
 @SERVERS
 @looking

@@ -56,7 +56,7 @@ def check_config(
     show(checked.as_json() if as_json else checked.as_table())
 
 
-@click.command(short_help="Say of one thing which policies are for it, and why it would be left alone.")
+@click.command(short_help="Say which policies are for something, or why none acts.")
 @click.argument("target", metavar=TARGETS)
 @POLICY
 @SERVER
@@ -91,7 +91,7 @@ def explain(target: str, *, policy_path: str | None, server: str, load_config: L
     return 0 if view.rows else 1
 
 
-@click.command(short_help="List the policies that come with it, or print one to start from.")
+@click.command(short_help="List the policies that come with it, or print one.")
 @click.argument("name", required=False)
 @JSON
 def policies(name: str | None, *, as_json: bool) -> None:

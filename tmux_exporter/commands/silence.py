@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -53,11 +54,19 @@ def add(url: str, labels: Mapping[str, str], time_text: str, clock: Clock, comme
         ],
         "startsAt": _time(now),
         "endsAt": _time(now + seconds),
-        "createdBy": getpass.getuser(),
+        "createdBy": _user(),
         "comment": f"{_MARK}{comment or 'no reason given'}",
     }
     made = _ask(url, "/api/v2/silences", wanted)
     return {"id": str(made["silenceID"]), "labels": dict(labels), "ends": wanted["endsAt"]}
+
+
+def _user() -> str:
+    """Who silences: by name, or by number where the number has none, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def active(url: str) -> list[dict[str, Any]]:
