@@ -76,11 +76,12 @@ class _Reading:
         """The part that counts for other processes in a family of `n`: `(n - 1) / n` of what all share."""
         anonymous = 0.0
         if family > 1 and self.family > 1:
-            shared = self.anonymous_elsewhere * self.family / (self.family - 1)
+            # A family that forked while it was read had more members than the table of that sample.
+            shared = min(
+                self.anonymous_elsewhere * self.family / (self.family - 1), process.anonymous_bytes or 0
+            )
             anonymous = shared * (family - 1) / family
-        return min(round(anonymous), process.anonymous_bytes or 0) + min(
-            self.shared_memory_elsewhere, process.shared_memory_bytes or 0
-        )
+        return round(anonymous) + min(self.shared_memory_elsewhere, process.shared_memory_bytes or 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

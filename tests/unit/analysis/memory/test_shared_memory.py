@@ -159,6 +159,15 @@ def test_a_family_that_shrinks_divides_anew_before_it_is_read_again() -> None:
         assert held(pages.figures(), rest) == pytest.approx(150)
 
 
+def test_a_family_that_forks_between_the_table_and_the_reading_keeps_its_pages() -> None:
+    members, pages = FAMILY[:7], SharedMemory()
+    # The table shows two of seven, the kernel's proportions are already those of seven.
+    sample(pages, members[:2], elsewhere(mib=150 * 6 / 7))
+    pages.plan(table(*members), ids(members))
+    learn(pages, members, dict.fromkeys(ids(members[2:]), elsewhere(mib=150 * 6 / 7)))
+    assert held(pages.figures(), members) == pytest.approx(150)
+
+
 def test_a_newcomer_comes_first_and_is_in_doubt_until_then() -> None:
     pages = SharedMemory()
     sample(pages, FAMILY, elsewhere(mib=150 * 7 / 8))
