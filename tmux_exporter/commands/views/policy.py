@@ -11,7 +11,7 @@ from tmux_exporter.facts.cgroups import ThrottleKind, ThrottleMeans
 from tmux_exporter.facts.remediation import TargetKind
 from tmux_exporter.facts.report import Report
 from tmux_exporter.remediator.decide.candidates import TargetCandidate, targets_in_scope
-from tmux_exporter.remediator.decide.culprit import Culprit, find_culprit
+from tmux_exporter.remediator.decide.culprit import find_culprit
 from tmux_exporter.remediator.decide.order import Target
 from tmux_exporter.remediator.decide.protection import Hold
 from tmux_exporter.remediator.decide.state import Verdict
@@ -167,10 +167,6 @@ def matches_view(
                     )
                 )
     return MatchesView(rows=tuple(rows))
-
-
-def _culprit_cells(culprit: Culprit | None) -> tuple[str, str, str]:
-    return ("", "", "") if culprit is None else (str(culprit.process.pid), culprit.name, holds_text(culprit))
 
 
 def target_cells(target: Target) -> list[str]:
