@@ -8,6 +8,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from tests.support.clock import ManualClock
 from tests.support.literals.report import HOSTILE, example_report
 from tests.support.wait import wait_for
 from tests.support.web.browser import calm, page, rows, words
@@ -105,11 +106,15 @@ def test_many_that_wait_are_shown_by_one_more_click(chrome: Chrome) -> None:
 def test_a_lost_exporter_is_said(chrome: Chrome) -> None:
     feed = FakeFeed()
     feed.publish(report=calm())
-    with serving(feed) as server:
+    with serving(feed, clock=ManualClock(time=calm().timestamp)) as server:
         chrome.get(f"http://127.0.0.1:{server.port}/")
         wait_for(lambda: chrome.find_element(By.ID, "first").is_displayed(), "the page is drawn", 60)
     words = "no connection to the exporter"
     wait_for(lambda: words in chrome.find_element(By.ID, "link").text, "it says so", 60)
+    needed = chrome.find_element(By.ID, "needs")
+    assert "They are old: who waits now is not known." in needed.text
+    assert "is-calm" not in (needed.get_attribute("class") or "")
+    assert chrome.title == "(?) tmux_exporter"
     chrome.get("about:blank")
 
 

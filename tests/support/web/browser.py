@@ -11,6 +11,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
+from tests.support.clock import ManualClock
 from tests.support.literals.detail import DETAIL
 from tests.support.literals.report import NOW, UP, example_report
 from tests.support.wait import wait_for
@@ -47,7 +48,8 @@ def page(chrome: Chrome, report: Report, query: str = "", width: int = 1280) -> 
     feed = FakeFeed()
     feed.publish(report=report)
     feed.detail_of_all = render_detail(DETAIL, NOW)
-    with serving(feed) as server:
+    # A minute early: a slow test does not make the report a stale one.
+    with serving(feed, clock=ManualClock(time=report.timestamp - 60)) as server:
         chrome.execute_cdp_cmd(
             "Emulation.setDeviceMetricsOverride",
             {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500},

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from tests.support.literals.report import example_report
-from tmux_exporter.base.clock import SystemClock
+from tmux_exporter.base.clock import Clock, SystemClock
 from tmux_exporter.commands.history import History
 from tmux_exporter.config import WebSettings
 from tmux_exporter.facts.detail import Wanted
@@ -111,10 +111,12 @@ class FakeFeed:
 
 
 @contextmanager
-def serving(feed: FakeFeed, settings: WebSettings | None = None) -> Iterator[WebServer]:
+def serving(
+    feed: FakeFeed, settings: WebSettings | None = None, clock: Clock | None = None
+) -> Iterator[WebServer]:
     """The real server in a thread, on a free loopback port unless the settings say otherwise."""
     settings = settings or WebSettings(listen_address="127.0.0.1:0")
-    server = WebServer(settings, feed, clock=SystemClock(), who_listens=lambda _: None)
+    server = WebServer(settings, feed, clock=clock or SystemClock(), who_listens=lambda _: None)
     started = threading.Event()
     thread = threading.Thread(target=server.run, args=(lambda _: started.set(),))
     thread.start()

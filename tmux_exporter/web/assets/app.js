@@ -2,22 +2,15 @@
 
 import { DetailPane } from "./detail.js";
 import { follow } from "./feed.js";
-import { bytes, count, duration, percent, plural, until } from "./format.js";
+import { bytes, count, duration, percent, plural, total, until } from "./format.js";
 import { helpDialog, listen } from "./keys.js";
 import { NeedsList, inTrouble, isOtherLeak, isWaiting, needs } from "./needs.js";
+import { notices } from "./notices.js";
 import { Notifier } from "./notify.js";
 import { Past } from "./past.js";
 import { kindOf } from "./places.js";
-import { Rates } from "./rates.js";
-import {
-  SECTIONS,
-  agentKey,
-  leakKey,
-  notices,
-  serverKey,
-  sessionKey,
-  total,
-} from "./sections.js";
+import { Rates, agentKey, leakKey, serverKey, sessionKey } from "./rates.js";
+import { SECTIONS } from "./sections.js";
 import { Table, element } from "./table.js";
 
 const byId = (id) => document.getElementById(id);
@@ -50,10 +43,18 @@ const LINKS = {
   lost: "no connection to the exporter, trying again",
 };
 
+function showTitle(stale) {
+  const waiting = report?.agents.filter(isWaiting).length ?? 0;
+  const badge = stale ? "(?) " : waiting ? `(${waiting}) ` : "";
+  if (document.title !== `${badge}tmux_exporter`) document.title = `${badge}tmux_exporter`;
+}
+
 function showAge() {
   const late = report !== null && now() - report.timestamp > Math.max(3 * report.interval_seconds, 10);
   const stale = report !== null && (late || link === "lost");
   document.body.classList.toggle("stale", stale);
+  needsList.stale(stale);
+  showTitle(stale);
   const arriving = link === "live" || link === "asking";
   byId("dot").className = `dot ${link === "lost" || late ? "bad" : arriving ? "good" : "warn"}`;
   const words = late && link !== "lost" ? "the exporter has not sampled lately" : LINKS[link];
@@ -163,8 +164,6 @@ function show(next) {
   pane.update(report, context);
   const every = `a sample every ${report.interval_seconds} s`;
   byId("sample").textContent = `${every}, the last took ${Math.round(report.duration_seconds * 1000)} ms`;
-  const waiting = report.agents.filter(isWaiting).length;
-  document.title = waiting ? `(${waiting}) tmux_exporter` : "tmux_exporter";
   showAge();
 }
 

@@ -59,3 +59,9 @@ export function moment(timestamp) {
 export function plural(number, one, many = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : many}`;
 }
+
+// The sum of what is known; null where nothing is.
+export function total(items, value) {
+  const known = items.map(value).filter((each) => each !== null);
+  return known.length ? known.reduce((sum, each) => sum + each, 0) : null;
+}

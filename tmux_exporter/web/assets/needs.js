@@ -242,6 +242,7 @@ export class NeedsList {
   #words = [];
   #all = false;
   #sees = true;
+  #stale = false;
 
   constructor() {
     this.count = element("span", { className: "count" });
@@ -270,9 +271,22 @@ export class NeedsList {
     this.#draw();
   }
 
+  // What is shown is old: it says nothing of now.
+  stale(stale) {
+    if (stale === this.#stale) return;
+    this.#stale = stale;
+    this.#draw();
+  }
+
   filter(words) {
     this.#words = words;
     this.#draw();
+  }
+
+  #calm() {
+    if (this.#stale) return "Nothing was known when these figures came. They are old: who waits now is not known.";
+    if (!this.#sees) return "Nothing that can be seen. Not everything can be seen just now.";
+    return "Nothing. No agent waits, every scheduler will arrive, nothing is near a limit.";
   }
 
   #matches({ pill, who, where, what }) {
@@ -297,10 +311,7 @@ export class NeedsList {
     this.more.hidden = rows.length <= MOST;
     write(this.more, this.#all ? "Show fewer" : `Show all ${rows.length}`);
     this.calm.hidden = rows.length > 0;
-    this.node.classList.toggle("is-calm", total === 0 && this.#sees);
-    const calm = this.#sees
-      ? "Nothing. No agent waits, every scheduler will arrive, nothing is near a limit."
-      : "Nothing that can be seen. Not everything can be seen just now.";
-    write(this.calm, total ? "Nothing here matches the filter." : calm);
+    this.node.classList.toggle("is-calm", total === 0 && this.#sees && !this.#stale);
+    write(this.calm, total ? "Nothing here matches the filter." : this.#calm());
   }
 }

@@ -30,3 +30,9 @@ export class Rates {
     return known.length ? known.reduce((total, rate) => total + rate, 0) : null;
   }
 }
+
+// By what the rate of each is kept.
+export const serverKey = (each) => `server\n${each.server}`;
+export const sessionKey = (each) => `session\n${each.server}\n${each.session}`;
+export const leakKey = (each) => `leak\n${each.pid}\n${each.start_ticks}`;
+export const agentKey = (each) => `agent\n${each.server}\n${each.session}\n${each.agent}`;
