@@ -15,7 +15,8 @@ NEEDS_NOTHING = "SERVERS=no does without Prometheus and Alertmanager: it needs n
 LONG = (
     "systemd openssl victoria-metrics curl jq procps chromium chromium-driver "
     "redis-server expect sudo faketime postgresql nagios4-core rsyslog rsyslog-elasticsearch "
-    "zabbix-server-pgsql zabbix-frontend-php php-cli php-pgsql npm zsh fish mandoc groff man-db"
+    "zabbix-server-pgsql zabbix-frontend-php php-cli php-pgsql podman runc catatonit mmdebstrap npm zsh fish "
+    "mandoc groff man-db"
 )
 TOOLS = ("sh", "dirname", "id", "cat", "cksum")
 

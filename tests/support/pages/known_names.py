@@ -30,12 +30,18 @@ RECORDED = {rule["record"] for group in shipped()["groups"] for rule in group["r
 ALERTS = {rule["alert"] for group in shipped()["groups"] for rule in group["rules"] if "alert" in rule}
 SETTINGS = {f"{name}.{key}" for name, section in section_classes().items() for key in section_keys(section)}
 
-FOREIGN_FLAGS = {"--alertmanager.url": "amtool"}
+FOREIGN_FLAGS = {
+    "--alertmanager.url": "amtool",
+    **dict.fromkeys(
+        ("--build-arg", "--network", "--read-only", "--timestamp", "--tmpfs", "--user", "--volume"), "podman"
+    ),
+}
 """Flags of other programs that stand alone in a sentence, and whose they are."""
 
 FOREIGN_VARIABLES = {
     **dict.fromkeys(("PWD", "USER", "HOME", "PATH", "SECONDS"), "the shell's"),
     **dict.fromkeys(("MINUTES", "TARGET", "DELAY"), "of the scripts that the page is about"),
+    "BASE": "of the Containerfile",
     "GITHUB_STEP_SUMMARY": "of GitHub's runner",
     "OP_OF": "of the line that a user adds to a script, which reads it itself",
 }

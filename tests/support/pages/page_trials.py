@@ -21,9 +21,11 @@ class Trial(StrEnum):
     STEPS = "as POLICIES, as the steps of a policy"
     SETTINGS = "check-config takes it, and the exporter runs with it"
     PYTHON = "it is run"
+    CONTAINER = "podman runs it, in a store of its own: tests/integration/test_container.py"
     SYNOPSIS = "its commands and flags exist: tests/shipped/test_names.py"
 
 
+CONTAINERS = Path("docs/containers.md")
 _BENCH = "takes an hour; tests/e2e/test_bench.py runs the quick one"
 _ITSELF = "this test is a part of it"
 _NO_NETWORK = "asks a package index, of which a machine of tests may have none"
@@ -63,6 +65,8 @@ def trial(block: Block) -> Trial | None:
     """How a block is tried; None where nothing tries it."""
     in_runbook = block.page.parts[:2] == ("docs", "runbooks")
     match block.language:
+        case "sh" if block.page == CONTAINERS:
+            return Trial.CONTAINER
         case "sh":
             return Trial.RUNBOOK if in_runbook else Trial.SHELL
         case "console":

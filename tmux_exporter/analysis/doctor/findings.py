@@ -139,7 +139,8 @@ def _mend(reason: str) -> str:
     if reason == QueryFailure.HUNG:
         return "strace -p PID shows what it does; a stopped one: kill -CONT PID"
     if reason in (QueryFailure.DENIED, QueryFailure.UNTRUSTED):
-        return 'ls -la "${TMUX_TMPDIR:-/tmp}/tmux-$(id -u)": all of it has to be yours'
+        container = "" if reason == QueryFailure.DENIED else "; in a container: --pid=host"
+        return f'ls -la "${{TMUX_TMPDIR:-/tmp}}/tmux-$(id -u)": all of it has to be yours{container}'
     return "tmux-exporter once --format json | jq .servers"
 
 
