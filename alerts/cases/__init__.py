@@ -5,13 +5,25 @@ mistake makes a test fail. What needs judgement (growth and its shapes, times si
 tests that are written by hand.
 """
 
-from alerts.cases import agents, exporter, hosts, leaks, operations, remediator, schedulers, servers, usage
+from alerts.cases import (
+    agents,
+    exporter,
+    hosts,
+    leaks,
+    operations,
+    remediator,
+    schedulers,
+    servers,
+    spending,
+    usage,
+)
 
 SUBJECTS = {
     "exporter": exporter.cases,
     "servers": servers.cases,
     "usage": usage.cases,
     "agents": agents.cases,
+    "spending": spending.cases,
     "leaks": leaks.cases,
     "schedulers": schedulers.cases,
     "operations": operations.cases,

@@ -28,6 +28,7 @@ from alerts.days.bad import (
 from alerts.days.world import DAY, GIB, HOUR, MINUTE, Doing
 
 AGENT = f'{SESSION}, agent="one"'
+ACCOUNT = 'program="claude", account="0", window="5h"'
 HISTORY = 1.02 * 2**20 * 69
 
 
@@ -280,4 +281,33 @@ def _agents() -> Iterator[Bad]:
     )
 
 
-MAKERS = (_exporter, _servers, _near, _grow, _agents)
+def _spending() -> Iterator[Bad]:
+    full = f"tmux_agent_context_tokens{{{AGENT}}}"
+    yield Bad(alert="TmuxAgentContextFull", priority="P4", who=OF_AGENT, faults={full: during(190_000)})
+    yield Bad(
+        alert="TmuxAgentsOutOfQuota",
+        priority="P3",
+        does=Doing(state="waiting", cores=0.005, reason="usage_limit"),
+        declared=("one", "two"),
+    )
+    reset = f"tmux_agent_usage_limit_reset_timestamp_seconds{{{AGENT}}}"
+    yield Bad(
+        alert="TmuxAgentIdleAfterLimit",
+        priority="P3",
+        who=OF_AGENT,
+        does=Doing(),
+        host={"figures": {reset: lambda time: HOUR if time < HOUR else None}},
+    )
+    used = f"tmux_agent_quota_used_ratio{{{ACCOUNT}}}"
+    ends = f"tmux_agent_quota_reset_timestamp_seconds{{{ACCOUNT}}}"
+    yield Bad(
+        alert="TmuxQuotaEndsEarly",
+        priority="P4",
+        who={"account": "0", "window": "5h"},
+        faults={used: climbs(0.55, 0.3 / HOUR), ends: during(6.0 * HOUR)},
+    )
+    spent = f'tmux_session_cost_dollars_total{{{SESSION}, source="table"}}'
+    yield Bad(alert="TmuxSpendHigh", priority="P4", lasts=HOUR, over=HOUR, faults={spent: adds(36 / HOUR)})
+
+
+MAKERS = (_exporter, _servers, _near, _grow, _agents, _spending)

@@ -133,6 +133,13 @@ BUSY: dict[str, Figure] = {
     'tmux_agent_recovery_seconds_sum{server="default"}': lambda time: 3000 * _returns(time),
     'tmux_agent_recovery_seconds_bucket{server="default", le="300.0"}': lambda _: 0,
     'tmux_agent_recovery_seconds_bucket{server="default", le="+Inf"}': _returns,
+    # What is used of a quota in five hours lasts until its reset.
+    'tmux_agent_quota_used_ratio{program="claude", account="0", window="5h"}': lambda time: (
+        0.2 + 0.6 * (time % (5 * HOUR)) / (5 * HOUR)
+    ),
+    'tmux_agent_quota_reset_timestamp_seconds{program="claude", account="0", window="5h"}': lambda time: (
+        5 * HOUR * (time // (5 * HOUR) + 1)
+    ),
     # A leftover is ended at night; for twenty minutes a build is held back.
     'tmux_remediator_actions_total{policy="stop-orphans", action="end", outcome="done"}': lambda time: (
         time >= hours("20:40")

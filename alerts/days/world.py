@@ -15,6 +15,9 @@ from zlib import crc32
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 THREADS = 5
 """Threads of a process: programs on Node have a dozen, a shell one."""
+DOLLARS = 3 / 3600
+"""What an agent that works spends in a second; each dollar fills its context, which is emptied at 80 %."""
+WINDOW = 200_000
 GIB = 2**30
 
 Page = dict[str, float]
@@ -221,6 +224,8 @@ class Host:
             page[f"tmux_session_cpu_seconds_total{{{labels}}}"] = sum(
                 agent.counters.get("cpu", 0.0) for agent, _ in within
             )
+            spent = sum(agent.counters.get("seconds working", 0.0) * DOLLARS for agent, _ in within)
+            page[f'tmux_session_cost_dollars_total{{{labels}, source="table"}}'] = spent
             for state in SCHEDULERS:
                 page[f'tmux_schedulers{{{labels}, state="{state}"}}'] = 0
             for outcome in ("fired", "missed", "cancelled", "unknown"):
@@ -248,8 +253,11 @@ class Host:
             page[f'tmux_agent_waiting_since_timestamp_seconds{{{labels}, reason="{does.reason}"}}'] = (
                 agent.since
             )
+        page[f"tmux_agent_state_since_timestamp_seconds{{{labels}}}"] = agent.since
         if does.state == "gone":
             return
+        page[f"tmux_agent_context_tokens{{{labels}}}"] = count["seconds working"] * DOLLARS % 0.8 * WINDOW
+        page[f"tmux_agent_context_window_tokens{{{labels}}}"] = WINDOW
         page[f"tmux_agent_memory_bytes{{{labels}}}"] = does.memory if up else 4e6
         page[f"tmux_agent_swap_memory_bytes{{{labels}}}"] = 0
         page[f"tmux_agent_memory_limit_bytes{{{labels}}}"] = agent.memory_limit

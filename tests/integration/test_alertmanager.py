@@ -213,6 +213,7 @@ AGENT = ("server", "session", "agent")
 OF_ONE_CAUSE = (
     *((host, f"Tmux{kind}{name}", ()) for host, name in PRECISE for kind in ("Agent", "Session")),
     ("TmuxAgentAbsent", "TmuxAgentsAllAbsent", ()),
+    ("TmuxAgentWaiting", "TmuxAgentsOutOfQuota", ()),
     ("TmuxHostDiskRunsOut", "TmuxHostDiskFull", ("mountpoint",)),
     *((f"TmuxAgentFds{name}", "TmuxAgentNearFdLimit", AGENT) for name in ("Growing", "RunOut")),
     *((f"TmuxAgentMemory{name}", "TmuxAgentNearMemoryLimit", AGENT) for name in ("Growing", "RunsOut")),
@@ -233,6 +234,7 @@ def told_of_a_cause(alerts: list[dict[str, str]]) -> list[dict[str, str]]:
         for each in alerts
         for symptom, cause, place in OF_ONE_CAUSE
         if each["alertname"] == symptom and "pids" in each.get("resource", "pids")
+        if each.get("reason", "usage_limit") == "usage_limit"
         if any(
             other["alertname"] == cause
             and all(other.get(label) == each.get(label) for label in ("job", "instance", *place))

@@ -163,6 +163,8 @@ def _cause_over_symptom() -> list[Data]:
             for name, host, *more in _OF_HOST
         ),
         _inhibits("TmuxAgentsAllAbsent", 'alertname="TmuxAgentAbsent"'),
+        # Agents of one account stop together.
+        _inhibits("TmuxAgentsOutOfQuota", 'alertname="TmuxAgentWaiting"', 'reason="usage_limit"'),
         _inhibits("TmuxHostDiskFull", 'alertname="TmuxHostDiskRunsOut"', also=("mountpoint",)),
         _inhibits("TmuxAgentNearFdLimit", 'alertname=~"TmuxAgentFds.+"', also=("server", "session", "agent")),
         _inhibits(

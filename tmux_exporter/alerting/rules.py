@@ -13,6 +13,7 @@ from tmux_exporter.alerting import (
     schedulers,
     servers,
     slo,
+    spending,
     usage,
 )
 from tmux_exporter.alerting.base.alert import Alert
@@ -48,6 +49,7 @@ ALERTING: Mapping[str, tuple[Alert, ...]] = {
     "servers": servers.ALERTS,
     "usage": usage.ALERTS,
     "agents": agents.ALERTS,
+    "spending": spending.ALERTS,
     "leaks": leaks.ALERTS,
     "schedulers": schedulers.ALERTS,
     "operations": operations.ALERTS,

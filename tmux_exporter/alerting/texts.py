@@ -9,6 +9,7 @@ _SIZE = "{{ .Value | humanize1024 }}B"
 _CORES = "{{ .Value | printf `%.1f` }} cores"
 _COUNT = "{{ .Value }}"
 _PART = "{{ .Value | humanizePercentage }}"
+_WAITED = "{{ .Value | humanizeDuration }}"
 _NUMBER_OF = "{{ $value | humanize }}"
 
 _EXPLAIN_AGENT = f"tmux-exporter explain {word('printf `agent:%s` $labels.agent')}"
@@ -31,6 +32,9 @@ _SESSIONS_BY_CPU = most("rate(tmux_session_cpu_seconds_total{}[5m])", "session",
 _SESSIONS_BY_WRITES = most("increase(tmux_session_written_bytes_total{}[1h])", "session", _SIZE)
 _SESSIONS_BY_PROCESSES = most("tmux_session_processes{}", "session", _COUNT)
 _SESSIONS_BY_HISTORY = most("tmux_session_history_bytes{}", "session", _SIZE, "server")
+_BY_SPEND = most(
+    "increase(tmux_session_cost_dollars_total{}[1h])", "session", "${{ .Value | printf `%.2f` }}"
+)
 _AGENTS_DOWN = most("1 - avg_over_time(tmux_agent_up{}[1h])", "agent", _PART)
 _AGENTS_OF_SERVER = most("last_over_time(tmux_agent_memory_bytes{}[10m])", "agent", _SIZE, "server")
 
@@ -157,6 +161,39 @@ _AGENTS: Mapping[str, Text] = {
         "more than $more_than within $within",
     ),
     "TmuxAgentRecoverySlow": Text(_TOP, "Agents come back in time again.", TIME, "more than $seconds~s"),
+}
+
+_SPENDING: Mapping[str, Text] = {
+    "TmuxAgentContextFull": Text(_EXPLAIN_AGENT, _LESS, PERCENT, "more than $ratio%"),
+    "TmuxAgentsOutOfQuota": Text(
+        _TOP,
+        "They do not wait for a usage limit any more.",
+        "{{ $value }}",
+        "$least or more",
+        most(
+            'time() - tmux_agent_waiting_since_timestamp_seconds{, reason="usage_limit"}',
+            "agent",
+            _WAITED,
+            count=9,
+        ),
+    ),
+    "TmuxAgentIdleAfterLimit": Text(
+        _EXPLAIN_AGENT, "It works, has ended, or an hour is over.", TIME, "more than 0s"
+    ),
+    "TmuxQuotaEndsEarly": Text(
+        "tmux-exporter usage",
+        "At its pace it lasts until the reset.",
+        PERCENT,
+        "more than 100%",
+        _BY_SPEND,
+    ),
+    "TmuxSpendHigh": Text(
+        "tmux-exporter usage",
+        "They have spent less than that within the last hour.",
+        "${{ $value | humanize }}",
+        "more than $$more_than",
+        _BY_SPEND,
+    ),
 }
 
 _LEFT_OVER: Mapping[str, Text] = {
@@ -295,6 +332,7 @@ TEXTS: Mapping[str, Text] = {
     **_TMUX_SERVERS,
     **_USAGE,
     **_AGENTS,
+    **_SPENDING,
     **_LEFT_OVER,
     **_PENDING,
     **_OPERATIONS,

@@ -53,10 +53,10 @@ _COST = (
     *("tmux_session_threads", "tmux_agent_threads", "tmux_agent_oom_kills_total"),
     *("tmux_agent_recovery_seconds", "tmux_agent_state_seconds_total"),
     *("tmux_agent_state_cpu_seconds_total", "tmux_agent_context_tokens", "tmux_agent_context_window_tokens"),
-    "tmux_session_cost_dollars_total",
+    *("tmux_session_cost_dollars_total", "tmux_agent_state_since_timestamp_seconds"),
 )
 _MORE = (
-    *("tmux_session_info", "tmux_agent_state_since_timestamp_seconds"),
+    "tmux_session_info",
     *("tmux_scheduler_next_due_timestamp_seconds", "tmux_leaked_cpu_seconds_total"),
     "tmux_leaked_open_fds",
 )

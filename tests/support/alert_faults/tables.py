@@ -33,6 +33,16 @@ MADE_UP: Mapping[str, str] = {
         ("TmuxAgentFdsRunOut", "TmuxAgentMemoryRunsOut", "TmuxHistoryFills"),
         "it asks for minutes of steady growth, of which a sixtieth is less than a sample",
     ),
+    **dict.fromkeys(
+        (
+            "TmuxAgentContextFull",
+            "TmuxAgentsOutOfQuota",
+            "TmuxAgentIdleAfterLimit",
+            "TmuxQuotaEndsEarly",
+            "TmuxSpendHigh",
+        ),
+        "it asks for files that real agents write; `tests/e2e/test_real_limits.py` has them reach a limit",
+    ),
     "TmuxHostPressure": "it asks for a machine that does nothing but wait for memory",
     "TmuxExporterAway": "it asks for most of a day",
     "TmuxExporterSkipsSamples": "it asks for an exporter too slow for its host, which a stopped one is not",

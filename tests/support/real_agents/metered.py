@@ -15,12 +15,12 @@ class MeteredStub(Stub):
     Programs ask without tools for titles of sessions, and write down nothing of that: these are `unwritten`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, resets_at: float | None = None) -> None:
         self.served: Counter[str] = Counter()
         self.requests = 0
         self.unwritten = 0
         self._numbers = itertools.count(1)
-        super().__init__()
+        super().__init__(resets_at)
 
     def metered(self, events: Iterator[bytes], tools: Collection[str]) -> Iterator[bytes]:
         number = next(self._numbers)

@@ -80,7 +80,9 @@ def test_by_default_a_thousand_agents_fit(sessions: int) -> None:
         "tmux_agent_declared",
         "tmux_agent_crashed",
         "tmux_exporter_sample_tick_seconds",
-    }, "nobody waits, crashed or is declared in this fleet, nothing is throttled, and no exporter runs"
+        "tmux_agent_context_tokens",
+        "tmux_agent_context_window_tokens",
+    }, "nobody waits, crashed, is declared or says its context in this fleet, and no exporter runs"
 
 
 LAST_RANK_WITH_ALL = {138: 7, 220: 7, 600: 3, 1_000: 1}

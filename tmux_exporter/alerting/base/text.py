@@ -75,20 +75,20 @@ def word(text: str) -> str:
     )
 
 
-def most(expr: str, who: str, unit: str, *at: str) -> str:
-    """The three things of which an expression is largest, by name and amount.
+def most(expr: str, who: str, unit: str, *at: str, count: int = 3) -> str:
+    """The (three) things of which an expression is largest, by name and amount.
 
     `{}` in the expression becomes the selector of the alert's job, instance and labels `at`; `who` is the
     label that names a thing, `unit` how its amount is written.
     """
     labels = ("job", "instance", *at)
     selector = ", ".join(f"{label}=%q" for label in labels)
-    count = expr.count("{}") + expr.count("{,")
+    times = expr.count("{}") + expr.count("{,")
     filled = expr.replace("{}", f"{{{selector}}}").replace("{,", f"{{{selector},")
-    values = " ".join(f"$labels.{label}" for label in labels * count)
+    values = " ".join(f"$labels.{label}" for label in labels * times)
     name = f"{{{{ or .Labels.{who} `nobody` }}}}"
     return (
-        f"{{{{ with printf `sort_desc(topk(3, {filled} > 0))` {values} | query }}}}"
+        f"{{{{ with printf `sort_desc(topk({count}, {filled} > 0))` {values} | query }}}}"
         f"{{{{ range $place, $each := . }}}}{{{{ if $place }}}}, {{{{ end }}}}{name} {unit}{{{{ end }}}}"
         f"{{{{ else }}}}{UNSEEN}{{{{ end }}}}"
     )
