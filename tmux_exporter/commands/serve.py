@@ -35,6 +35,7 @@ _NEEDS_RESTART = (
     "web.systemd_socket",
     "web.config_file",
     "processes.root",
+    "agents.prices",
 )
 
 

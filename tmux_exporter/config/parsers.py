@@ -134,6 +134,9 @@ def fitting(pattern: str, otherwise: str) -> Callable[[str], str]:
 parse_path = fitting("/.*", "is not an absolute path; start it with / (~ is not expanded)")
 
 
+parse_optional_path = fitting("(?:/.*)?", "is not an absolute path; start it with / (~ is not expanded)")
+
+
 def parse_socket_path(text: str) -> str:
     """An absolute path that fits into a socket address. Raises ValueError with the mend."""
     if len(parse_path(text).encode()) > SOCKET_PATH_BYTES:

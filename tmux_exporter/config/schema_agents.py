@@ -6,6 +6,7 @@ from tmux_exporter.config.parsers import (
     parse_file_name,
     parse_label,
     parse_name_pattern,
+    parse_optional_path,
     parse_pattern,
     parse_program,
 )
@@ -128,4 +129,10 @@ class AgentSettings:
         "Read what agents spend (tokens, requests, context) from the files that their programs write, where "
         "a file is known for sure to be theirs. Numbers and names of models are kept, never text.",
         default=True,
+    )
+    prices: str = key(
+        Text(what="absolute path", parser=parse_optional_path),
+        "Your own table of prices, instead of our small one: JSON in the form of LiteLLM's "
+        "`model_prices_and_context_window.json` (dollars per token). It is read once; nothing is fetched.",
+        default="",
     )

@@ -17,6 +17,7 @@ from tmux_exporter.facts.label import SessionKey
 from tmux_exporter.facts.leaks import LeakKind
 from tmux_exporter.facts.ledgers import NO_ACCOUNT, CpuSource, KernelAccount
 from tmux_exporter.facts.operations import CommandLoss, OperationLoss
+from tmux_exporter.facts.prices import PRICES_AS_OF
 from tmux_exporter.facts.process import MemorySource, Problem, ProcessId, Unreadable
 from tmux_exporter.facts.remediation import RemediatorReport
 from tmux_exporter.facts.schedulers import SchedulerOutcome, SchedulerRemark, SchedulerState
@@ -454,6 +455,7 @@ class Report:
     spending_problems: Mapping[tuple[str, SpendingProblem], int] = field(default_factory=dict)
     session_spending: Mapping[tuple[str, str], SessionSpending] = field(default_factory=dict)
     quotas: tuple[AccountQuota, ...] = ()
+    prices_as_of: str | None = PRICES_AS_OF
     trees: Mapping[ProcessId, tuple[TreeProcess, ...]] = field(default_factory=dict)
 
     @property

@@ -11,13 +11,13 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tmux_exporter.facts.agents import AgentState
+from tmux_exporter.facts.prices import PRICES_AS_OF
 
 PROGRAMS = ("claude", "codex", "gemini", "opencode", "pi")
 """The programs that have a source, by their names as agents."""
 
-
-PRICES_AS_OF = "2026-12-01"
-"""The day of our table of prices."""
+PRICES = "prices"
+"""In the place of a program: the table of prices that the user names."""
 
 LONGEST_LIMIT_SECONDS = 8 * 86_400.0
 """The longest window of a quota that is known has seven days."""
@@ -292,7 +292,7 @@ class AgentSpending:
     """What an agent has spent under its labels since the exporter saw it, and what it says of now.
 
     `tokens` are by kind and model, `reasoning_tokens` by model; both have a model from 0 on. What the tokens
-    cost in dollars is by who says so, and (by our table) by the state in which the agent was;
+    cost in dollars is by who says so, and (of both) by the state in which the agent was;
     `unpriced_tokens` have no price. Counts that the program does not write down are None, its tool calls then
     empty. `since_start` is what its process has spent since it started, all of it where it is `whole`, else
     at least that; it has the quotas too, of the `account` of its program (see ProcessSpending).
@@ -345,7 +345,11 @@ class SessionSpending:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpendingCounters:
-    """What agents have spent by their labels (server, session, agent), and sessions by theirs."""
+    """What agents have spent by their labels (server, session, agent), and sessions by theirs.
+
+    `prices_as_of` is the day of the table of prices in use; None where it could not be read.
+    """
 
     agents: Mapping[tuple[str, str, str], AgentSpending] = field(default_factory=dict)
     sessions: Mapping[tuple[str, str], SessionSpending] = field(default_factory=dict)
+    prices_as_of: str | None = PRICES_AS_OF

@@ -29,7 +29,7 @@ from tmux_exporter.facts.report import (
     SessionReport,
     Usage,
 )
-from tmux_exporter.facts.spending import PRICES_AS_OF, AgentSpending, Cost, TokenKind, Tokens
+from tmux_exporter.facts.spending import AgentSpending, Cost, TokenKind, Tokens
 
 VERSION = 1
 
@@ -80,7 +80,7 @@ _SPENDING = (
 _USAGE = tuple(each.name for each in fields(Usage))
 _TOP = (
     *("timestamp", "duration_seconds", "interval_seconds", "complete", "stale_sockets"),
-    *("unattributed_cpu_seconds_total", "discovery_missed_total"),
+    *("unattributed_cpu_seconds_total", "discovery_missed_total", "prices_as_of"),
 )
 
 
@@ -237,7 +237,6 @@ def render(report: Report, left_out: Mapping[str, int] = MappingProxyType({})) -
     document: dict[str, Json] = {
         "version": VERSION,
         **_fields(report, _TOP),
-        "prices_as_of": PRICES_AS_OF,
         "samples": dict(report.samples),
         "collector_success": dict(report.collector_success),
         "unreadable_processes": {str(reason): count for reason, count in report.unreadable_processes.items()},

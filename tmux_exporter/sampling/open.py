@@ -129,6 +129,7 @@ def spending_files(
                 proc_root=config.processes.root,
                 at_once=at_once,
                 only_limits=wanted is not None,
+                prices=config.agents.prices,
             )
             opened.append(made)
         return opened[0] if opened else None

@@ -160,6 +160,7 @@ class Sampler:
             lineage=lineage,
             spending_problems=self._spending.problems,
             session_spending=counters.spending.sessions,
+            prices_as_of=counters.spending.prices_as_of,
             quotas=self._spending.quotas(),
             trees=agent_trees(snapshot) if self._trees else {},
             duration_seconds=self._clock.monotonic() - started,

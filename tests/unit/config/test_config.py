@@ -98,6 +98,7 @@ def test_every_setting_is_read() -> None:
             roles=(RoleConfig(role="lead", windows=("boss*",), sessions=("shop",)),),
             pane_text=False,
             usage=False,
+            prices="/etc/tmux-exporter/prices.json",
             expected=(
                 ExpectedAgent(session="shop", agent="lead"),
                 ExpectedAgent(session="nightly", agent="qa", server="ci"),

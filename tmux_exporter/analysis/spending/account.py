@@ -10,7 +10,8 @@ from collections.abc import Hashable, Iterable
 from dataclasses import replace
 from typing import Generic, TypeVar
 
-from tmux_exporter.analysis.spending.prices import cost_of
+from tmux_exporter.analysis.spending.prices import OURS, cost_of
+from tmux_exporter.facts.prices import PriceTable
 from tmux_exporter.facts.spending import (
     ContextSeen,
     Cost,
@@ -61,9 +62,9 @@ class _Recent(Generic[K, V]):
 class Account:
     """The account of one process; its conversations add to it."""
 
-    def __init__(self, since: float) -> None:
+    def __init__(self, since: float, prices: PriceTable = OURS) -> None:
         """`since` is the wall time at which the process started."""
-        self.since = since
+        self.since, self.prices = since, prices
         self.until = math.inf
         self._tokens: dict[str, Tokens] = {}
         self._costs: dict[str, Cost] = {}
@@ -164,7 +165,7 @@ class Account:
             # What the program itself says of all of it.
             cost = Cost(own=dollars - (known.dollars if known is not None else 0.0))
         elif seen.usual:
-            cost = cost_of(seen.model, new, sum(most.by_kind) - most.output)
+            cost = cost_of(self.prices, seen.model, new, sum(most.by_kind) - most.output)
         else:
             cost = Cost(unpriced=sum(new.by_kind))
         self.spend(seen.model, new, requests=known is None, cost=cost)
@@ -213,5 +214,5 @@ class Conversation:
         if fell or before == self._total:
             return
         new, own = event.total.less(tokens), event.dollars - dollars
-        cost = Cost(own=own) if own else cost_of(event.model, new, None)
+        cost = Cost(own=own) if own else cost_of(self._account.prices, event.model, new, None)
         self._account.spend(event.model, new, requests=int(new != Tokens()), cost=cost)

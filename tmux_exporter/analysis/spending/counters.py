@@ -67,7 +67,7 @@ class _Counts:
             dollars = dollars.plus(cost.less(before.costs.get(model, _FREE)))
         self.cost = self.cost.plus(dollars)
         if state is not None:
-            self.by_state[state] = self.by_state.get(state, 0.0) + dollars.dollars
+            self.by_state[state] = self.by_state.get(state, 0.0) + dollars.dollars + dollars.own
         self.requests += max(0, now.requests - before.requests)
         self.turns += max(0, now.turns - before.turns)
         self.compactions += max(0, now.compactions - before.compactions)

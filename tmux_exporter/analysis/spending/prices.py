@@ -1,40 +1,22 @@
 """What models cost: a small table with its day and source, for estimates where a program names no money.
 
-US dollars per million tokens, from LiteLLM 1.110.2 (MIT), read on PRICES_AS_OF. Nothing is fetched. A model
-that is not in it has no price, and no other one's.
+US dollars per million tokens, each row from LiteLLM 1.110.2 (MIT), read on PRICES_AS_OF. Nothing is fetched.
+A model that is not in it has no price, and no other one's. A table that the user names replaces it whole.
 """
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
+from tmux_exporter.facts.prices import PRICES_AS_OF, ModelPrice, Price, PriceTable
 from tmux_exporter.facts.spending import Cost, Tokens
 
 _DATED = re.compile(r"(?:-20[0-9]{6}|-20[0-9]{2}-[0-9]{2}-[0-9]{2}|@[0-9]+)?(?:\[1m\])?$")
 """What a name may have behind that of the model: the day of a release, and the size of its window."""
 
 
-class Price(NamedTuple):
-    """Dollars per million tokens, in the order of TokenKind; None where that kind has no price."""
-
-    input: float | None
-    output: float | None
-    cache_read: float | None
-    cache_write_5m: float | None
-    cache_write_1h: float | None
-
-
-class ModelPrice(NamedTuple):
-    """A price, and what the whole of a request costs with a prompt of more than `most` tokens."""
-
-    price: Price
-    most: int | None = None
-    beyond: Price | None = None
-
-
-def cost_of(model: str, tokens: Tokens, prompt: int | None) -> Cost:
+def cost_of(table: PriceTable, model: str, tokens: Tokens, prompt: int | None) -> Cost:
     """What tokens of a request with a prompt of this size cost; None: its size is not known."""
-    row = MODELS.get(_DATED.sub("", model))
+    row = table.models.get(model) or table.models.get(_DATED.sub("", model))
     if row is None or (prompt is None and row.most is not None):
         return Cost(0.0, sum(tokens.by_kind))
     dear = row.most is not None and prompt is not None and prompt > row.most
@@ -93,3 +75,5 @@ MODELS: Mapping[str, ModelPrice] = {
     "o3-pro": ModelPrice(Price(20, 80, None, None, None)),
     "o4-mini": ModelPrice(Price(1.1, 4.4, 0.275, None, None)),
 }
+
+OURS = PriceTable(as_of=PRICES_AS_OF, models=MODELS)

@@ -52,12 +52,18 @@ def as_text(found: Mapping[str, Any]) -> str:
     titles = columns(*(key.upper() for key in keys), *requests, *_FIGURES, *more)
     lines = table(titles, [_cells(row, by, found["timestamp"]) for row in rows])
     lines.append("")
-    lines.append(f"  since each agent started; cost by usual prices of {found['prices_as_of']}, an estimate")
+    lines.append(f"  since each agent started; {_of_prices(found)}")
     if any(not row["whole"] or row["unpriced_tokens"] for row in rows):
         lines.append("  +  at least that: more was spent before it was known, or has no price")
     if any(row["input"] is None for row in rows):
         lines.append("  ?  its program writes no file that is surely its own (docs/spending.md)")
     return "\n".join(lines)
+
+
+def _of_prices(found: Mapping[str, Any]) -> str:
+    if found["prices_as_of"] is None:
+        return "your table of prices could not be read: only what programs say themselves has a cost"
+    return f"cost as the program says, else by prices of {found['prices_as_of']} (an estimate)"
 
 
 def _agent(agent: Mapping[str, Any]) -> Row:

@@ -16,7 +16,7 @@ from tmux_exporter.facts.remediation import (
     Reclaimed,
     Refusal,
 )
-from tmux_exporter.facts.spending import PROGRAMS, SpendingProblem
+from tmux_exporter.facts.spending import PRICES, PROGRAMS, SpendingProblem
 from tmux_exporter.metrics.catalogue.family import COMMANDS_OPTION, LINEAGE_OPTION, Spec
 
 SAMPLE_RESULTS = ("complete", "partial", "failed")
@@ -78,9 +78,10 @@ EXPORTER = (
         "How often something of the files in which agents write what they spend was not counted, by program "
         "and reason: unreadable, untrusted (a link, a pipe, or a file of another user or that everybody can "
         "write), malformed (a line), long_line (over 4 MiB, skipped), ambiguous (of several candidates none "
-        "is taken). Only programs of which an agent runs or ran.",
+        "is taken). Only programs of which an agent runs or ran; prices is the table that agents.prices "
+        "names.",
         labels=("program", "reason"),
-        closed={"program": PROGRAMS, "reason": tuple(SpendingProblem)},
+        closed={"program": (*PROGRAMS, PRICES), "reason": tuple(SpendingProblem)},
         sparse=True,
     ),
     _exporter(

@@ -48,9 +48,9 @@ SPENDING = (
     _agent(
         "tmux_agent_cost_dollars_total",
         "What the tokens of the agent cost, in US dollars, since the exporter saw it first, by who says so: "
-        "agent (its program itself) or table (ours, an estimate: usual prices of the day in "
-        "docs/spending.md, what a subscription pays is "
-        "another matter). Tokens without a price are in tmux_agent_unpriced_tokens_total.",
+        "agent (its program itself) or table (an estimate by the table of prices of docs/spending.md; "
+        "what a subscription pays is another matter). Tokens without a price are in "
+        "tmux_agent_unpriced_tokens_total.",
         labels=(*AGENT, "source"),
         figure="spending.cost_dollars",
         sparse=True,
@@ -103,8 +103,9 @@ SPENDING = (
     ),
     _agent(
         "tmux_agent_state_cost_dollars_total",
-        "What the tokens of the agent cost by our table in each state of it, in US dollars, since the "
-        "exporter saw it first; what was spent between two samples counts for the state at the second.",
+        "What the agent has cost in each state of it, in US dollars, as its program says, else by the table "
+        "of prices, since the exporter saw it first; what was spent between two samples counts for the state "
+        "at the second.",
         labels=(*AGENT, "state"),
         figure="spending.state_cost_dollars",
         sparse=True,

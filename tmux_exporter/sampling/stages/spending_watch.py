@@ -1,17 +1,34 @@
 """Joins the files of agents and their accounts. Loaded with the first agent whose program has a source."""
 
+import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 from tmux_exporter.analysis.spending.account import Account
 from tmux_exporter.analysis.spending.counters import SpendingCounts
 from tmux_exporter.analysis.spending.limits import Quotas, account_quotas, newest_quotas, usage_limits
+from tmux_exporter.analysis.spending.prices import OURS
 from tmux_exporter.base.clock import Clock
+from tmux_exporter.base.log import log_fields
 from tmux_exporter.facts.agents import Agent, TrackedAgent
+from tmux_exporter.facts.prices import PriceTable
 from tmux_exporter.facts.process import ProcessId, ProcessTable
-from tmux_exporter.facts.spending import AccountQuota, ProcessSpending, SpendingCounters, UsageLimit
+from tmux_exporter.facts.spending import (
+    PRICES,
+    AccountQuota,
+    ProcessSpending,
+    SpendingCounters,
+    SpendingProblem,
+    UsageLimit,
+)
 from tmux_exporter.sampling.stages.spending import Problems
+from tmux_exporter.sources.spending.follow import NotFollowedError
 from tmux_exporter.sources.spending.located import Target
+from tmux_exporter.sources.spending.price_file import read_prices
 from tmux_exporter.sources.spending.reader import SpendingReader
+
+_log = logging.getLogger(__name__)
 
 
 class FileWatch:
@@ -26,11 +43,13 @@ class FileWatch:
         proc_root: str,
         at_once: float | None = None,
         only_limits: bool = False,
+        prices: str = "",
     ) -> None:
-        """`environ` is our own environment. With `at_once` each sample reads, so many seconds at most.
+        """`environ` is our own environment, `prices` the user's own table of prices, if there is one.
 
-        Without it a thread does. With `only_limits` nothing is counted, and who has a file that is not read
-        to its end yet stands at a limit, for all that is known.
+        With `at_once` each sample reads, so many seconds at most; without it a thread does. With
+        `only_limits` nothing is counted, and who has a file that is not read to its end yet stands at a
+        limit, for all that is known.
         """
         self._clock, self._at_once, self._only_limits = clock, at_once, only_limits
         self._counts = SpendingCounts()
@@ -38,8 +57,13 @@ class FileWatch:
         self._programs: dict[ProcessId, str] = {}
         self._found: Mapping[ProcessId, ProcessSpending] = {}
         self._quotas: Quotas = {}
+        self._prices, self._refused = _table(prices, uid) if not only_limits else (OURS, None)
         self._reader = SpendingReader(
-            uid=uid, clock=clock, environ=environ, proc_root=proc_root, open_account=Account
+            uid=uid,
+            clock=clock,
+            environ=environ,
+            proc_root=proc_root,
+            open_account=partial(Account, prices=self._prices),
         )
 
     def follow(self, table: ProcessTable, agents: Sequence[Agent], earlier: int) -> None:
@@ -98,7 +122,7 @@ class FileWatch:
             for each in agents
         }
         states = {(each.server, each.session, each.name): each.status.state for each in agents}
-        return self._counts.observe(self._found, labels, at, states)
+        return replace(self._counts.observe(self._found, labels, at, states), prices_as_of=self._prices.as_of)
 
     def _read(self, targets: Sequence[Target], until: float) -> None:
         self._reader.round(targets)
@@ -108,4 +132,18 @@ class FileWatch:
     @property
     def problems(self) -> Problems:
         """As SpendingWatch says."""
-        return self._reader.problems
+        refused = {(PRICES, self._refused): 1} if self._refused else {}
+        return {**self._reader.problems, **refused}
+
+
+def _table(path: str, uid: int) -> tuple[PriceTable, SpendingProblem | None]:
+    """The table of prices, and why that of the user is not read: then nothing has a price."""
+    if not path:
+        return OURS, None
+    try:
+        return read_prices(path, uid), None
+    except NotFollowedError as error:
+        _log.error(
+            "the table of prices is not read: no tokens have a price", extra=log_fields(reason=error.problem)
+        )
+        return PriceTable(as_of=None, models={}), error.problem

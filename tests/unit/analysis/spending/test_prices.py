@@ -4,7 +4,7 @@ import pytest
 
 from tmux_exporter.analysis.spending.account import Account
 from tmux_exporter.analysis.spending.counters import SpendingCounts
-from tmux_exporter.analysis.spending.prices import MODELS, cost_of
+from tmux_exporter.analysis.spending.prices import MODELS, OURS, cost_of
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.spending import (
     Cost,
@@ -28,30 +28,30 @@ TOKENS = Tokens(
     "name", ["claude-opus-4-8", "claude-opus-4-8-20260801", "claude-opus-4-8@20260801", "claude-opus-4-8[1m]"]
 )
 def test_each_kind_has_its_price_under_every_form_of_a_name(name: str) -> None:
-    assert cost_of(name, TOKENS, 100) == Cost(5 + 25 + 0.5 + 6.25 + 10, 0)
+    assert cost_of(OURS, name, TOKENS, 100) == Cost(5 + 25 + 0.5 + 6.25 + 10, 0)
 
 
 def test_reasoning_is_a_part_of_the_output() -> None:
-    assert cost_of("gpt-5", Tokens(output=MILLION, reasoning=MILLION), 0) == Cost(10, 0)
+    assert cost_of(OURS, "gpt-5", Tokens(output=MILLION, reasoning=MILLION), 0) == Cost(10, 0)
 
 
 @pytest.mark.parametrize(("prompt", "dollars"), [(272_000, 5), (272_001, 10)])
 def test_a_large_prompt_makes_the_whole_request_dear(prompt: int, dollars: float) -> None:
-    assert cost_of("gpt-5.5", Tokens(input=MILLION), prompt) == Cost(dollars, 0)
+    assert cost_of(OURS, "gpt-5.5", Tokens(input=MILLION), prompt) == Cost(dollars, 0)
 
 
 @pytest.mark.parametrize("name", ["other", "claude-opus-4-8-fast", "x-claude-opus-4-8", "gpt-9", ""])
 def test_a_model_that_is_not_in_the_table_has_no_price(name: str) -> None:
-    assert cost_of(name, TOKENS, 100) == Cost(0, 5 * MILLION)
+    assert cost_of(OURS, name, TOKENS, 100) == Cost(0, 5 * MILLION)
 
 
 def test_a_kind_without_a_price_is_not_free() -> None:
-    assert cost_of("gpt-5", TOKENS, 100) == Cost(1.25 + 10 + 0.125, 2 * MILLION)
+    assert cost_of(OURS, "gpt-5", TOKENS, 100) == Cost(1.25 + 10 + 0.125, 2 * MILLION)
 
 
 def test_without_the_size_of_a_prompt_only_what_does_not_depend_on_it_has_a_price() -> None:
-    assert cost_of("gpt-5.5", TOKENS, None).unpriced == 5 * MILLION
-    assert cost_of("gpt-5", Tokens(input=MILLION), None) == Cost(1.25, 0)
+    assert cost_of(OURS, "gpt-5.5", TOKENS, None).unpriced == 5 * MILLION
+    assert cost_of(OURS, "gpt-5", Tokens(input=MILLION), None) == Cost(1.25, 0)
 
 
 def test_the_table_makes_sense() -> None:
