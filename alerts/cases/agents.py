@@ -37,14 +37,14 @@ def cases() -> Iterator[Case]:
     yield Case(
         alert="TmuxAgentRecoverySlow",
         series={
-            f"tmux_agent_recovery_seconds_sum{{{SERVER}}}": (1, 301, 299),
-            f"tmux_agent_recovery_seconds_count{{{SERVER}}}": (1, 1, 1),
+            f"tmux_agent_outage_seconds_sum{{{SERVER}}}": (1, 301, 299),
+            f"tmux_agent_outage_seconds_count{{{SERVER}}}": (1, 1, 1),
         },
         priority="P3",
         hold="1m",
         before="15s",
         labels=OF["server"],
         summary="Agents are down for long before they are up again.",
-        says="Agents of tmux server d on a:1 that went down were up again after 5m 1s on average; five "
-        "minutes are promised.",
+        says="Agents of tmux server d on a:1 that are declared or had crashed were up again after 5m 1s on "
+        "average; five minutes are promised.",
     )

@@ -13,16 +13,19 @@ def cases() -> Iterator[Case]:
     duration = "tmux_operation_duration_seconds"
     same = {"labels": {"operation": "status_check"}, "after": RATE}
     counts = {f"{duration}_count{{{which}}}": (1000, 1000, 1000)}
-    for (level, _, _), mark, errors in zip(LEVELS, (10, 5, 2), (0.10, 0.05, 0.02), strict=True):
+    slow = f"tmux_operation_slow_total{{{which}}}"
+    # They follow from the configuration, whatever happens.
+    objective: dict[str, Any] = {
+        f"tmux_operation_objective_seconds{{{which}}}": (5, 5, 5),
+        f"tmux_operation_objective_ratio{{{which}}}": (0.98, 0.98, 0.98),
+    }
+    for (level, _, _), part, errors in zip(LEVELS, (0.9, 0.5, 0.25), (0.10, 0.05, 0.02), strict=True):
         at: dict[str, Any] = {"priority": "P3", "hold": "15m", "threshold": level, **same}
         yield Case(
             alert="TmuxOperationSlow",
-            series={
-                **counts,
-                f"{duration}_sum{{{which}}}": (100, 1000 * (mark + 0.01), 1000 * (mark - 0.01)),
-            },
-            summary="An operation takes too long on average.",
-            says=f"Operation status_check on a:1 takes {mark + 0.01:.4g}s on average.",
+            series={**counts, slow: (1, 1000 * part + 1, 1000 * part - 1), **objective},
+            summary="An operation takes too long.",
+            says=f"Operation status_check on a:1: {percent(part + 0.001)} of them take longer than 5s.",
             **at,
         )
         yield Case(
@@ -39,34 +42,28 @@ def cases() -> Iterator[Case]:
             says=f"Operation status_check on a:1: {percent(errors + 0.001)} of them fail.",
             **{**at, "hold": "10m"},
         )
-        # One in a hundred is in the bucket above the mark; a little more or less moves the quantile in it.
-        below, above = {10: (10, 30), 5: (5, 10), 2: (2, 5)}[mark]
-        buckets = {
-            f'{duration}_bucket{{{which}, le="0.1"}}': (1000, 900, 900),
-            f'{duration}_bucket{{{which}, le="{below}.0"}}': (1000, 989.9, 990.1),
-            f'{duration}_bucket{{{which}, le="{above}.0"}}': (1000, 1000, 1000),
-            f'{duration}_bucket{{{which}, le="+Inf"}}': (1000, 1000, 1000),
-        }
-        quantile = below + (above - below) * 0.1 / 10.1
+        times = {"emergency": 10, "critical": 5, "warning": 1}[level]
         yield Case(
             alert="TmuxOperationTailSlow",
-            series={**counts, **buckets},
-            summary="One in a hundred of an operation takes too long.",
-            says=f"Operation status_check on a:1: one in a hundred takes {quantile:.4g}s or more.",
+            series={**counts, slow: (1, 20 * times + 1, 20 * times - 1), **objective},
+            summary="More of an operation take too long than may.",
+            says=f"Operation status_check on a:1: {times + 0.05:.4g} times as many as its objective allows "
+            "take longer than 5s.",
             **at,
         )
     yield Case(
         alert="TmuxThroughputLow",
         series={
             f"{duration}_count{{{which}}}": (50, 24.9, 25.1),
-            "tmux_operations_in_flight{" + which + "}": (4, 4, 4),
+            "tmux_operations_in_flight{" + which + "}": (10, 10, 10),
+            **objective,
         },
         priority="P3",
         hold="15m",
         after=RATE,
         summary="Fewer operations are finished than are asked for.",
-        says="On a:1 99.6 operations a minute are finished while more are under way than there would be "
-        "at the promised throughput and time.",
+        says="On a:1 99.6 operations a minute are finished while so many are under way that more would be, "
+        "if each took its objective.",
     )
     yield Case(
         alert="TmuxOperationsLost",
@@ -86,14 +83,15 @@ def cases() -> Iterator[Case]:
         alert="TmuxThroughputLow",
         series={
             f"{duration}_count{{{which}}}": (50, 20, 20),
-            "tmux_operations_in_flight{" + which + "}": (1, 3.34, 3.32),
+            "tmux_operations_in_flight{" + which + "}": (1, 8.34, 8.32),
+            **objective,
         },
         priority="P3",
         hold="15m",
         after="5m",
         summary="Fewer operations are finished than are asked for.",
-        says="On a:1 80 operations a minute are finished while more are under way than there would be at "
-        "the promised throughput and time.",
+        says="On a:1 80 operations a minute are finished while so many are under way that more would be, if "
+        "each took its objective.",
     )
     few: dict[str, Any] = {
         **{"priority": "P3", "hold": "15m", "threshold": "emergency"},
@@ -110,19 +108,20 @@ def cases() -> Iterator[Case]:
         summary="An operation fails too often.",
         says="Operation status_check on a:1: 100% of them fail.",
     )
-    # All take long, a little more than twenty a minute, and a little less.
-    yield Case(
-        alert="TmuxOperationTailSlow",
-        series={
-            f"{duration}_count{{{which}}}": (0, 5.5, 4.5),
-            f'{duration}_bucket{{{which}, le="10.0"}}': (0, 0, 0),
-            f'{duration}_bucket{{{which}, le="30.0"}}': (0, 5.5, 4.5),
-            f'{duration}_bucket{{{which}, le="+Inf"}}': (0, 5.5, 4.5),
-        },
-        **few,
-        summary="One in a hundred of an operation takes too long.",
-        says="Operation status_check on a:1: one in a hundred takes 29.8s or more.",
-    )
+    # All take long, a little more than two and than twenty a minute, and a little less.
+    for alert, often, says in (
+        ("TmuxOperationSlow", (0.55, 0.45), "100% of them"),
+        ("TmuxOperationTailSlow", (5.5, 4.5), "50 times as many as its objective allows"),
+    ):
+        yield Case(
+            alert=alert,
+            series={f"{duration}_count{{{which}}}": (0, *often), slow: (0, *often), **objective},
+            **few,
+            summary="An operation takes too long."
+            if alert == "TmuxOperationSlow"
+            else "More of an operation take too long than may.",
+            says=f"Operation status_check on a:1: {says} take longer than 5s.",
+        )
     yield Case(
         alert="TmuxCommandErrors",
         series={

@@ -269,7 +269,7 @@ def _agents() -> Iterator[Bad]:
         within=25 * MINUTE,
         over=HOUR,
     )
-    down, count = (f"tmux_agent_recovery_seconds_{each}{{{SERVER}}}" for each in ("sum", "count"))
+    down, count = (f"tmux_agent_outage_seconds_{each}{{{SERVER}}}" for each in ("sum", "count"))
     yield Bad(
         alert="TmuxAgentRecoverySlow",
         priority="P3",

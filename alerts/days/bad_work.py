@@ -101,6 +101,7 @@ def _operations() -> Iterator[Bad]:
             fails=lambda number: bool(fails) and at_fault(number, every) and number % fails == 0,
             from_time=0,
             to_time=DAY,
+            within=1.0,
         )
         return Bad(
             alert=name,
@@ -122,7 +123,11 @@ def _operations() -> Iterator[Bad]:
     yield Bad(
         alert="TmuxThroughputLow",
         priority="P3",
-        host={"operations": (Operation(name="deploy", every=2, from_time=begin, to_time=end, in_flight=5),)},
+        host={
+            "operations": (
+                Operation(name="agent_command", every=2, from_time=begin, to_time=end, in_flight=5),
+            )
+        },
     )
     yield Bad(
         alert="TmuxOperationsLost",

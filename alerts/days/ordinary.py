@@ -131,8 +131,6 @@ BUSY: dict[str, Figure] = {
     ),
     'tmux_agent_recovery_seconds_count{server="default"}': _returns,
     'tmux_agent_recovery_seconds_sum{server="default"}': lambda time: 3000 * _returns(time),
-    'tmux_agent_recovery_seconds_bucket{server="default", le="300.0"}': lambda _: 0,
-    'tmux_agent_recovery_seconds_bucket{server="default", le="+Inf"}': _returns,
     # What is used of a quota in five hours lasts until its reset.
     'tmux_agent_quota_used_ratio{program="claude", account="0", window="5h"}': lambda time: (
         0.2 + 0.6 * (time % (5 * HOUR)) / (5 * HOUR)
@@ -140,6 +138,10 @@ BUSY: dict[str, Figure] = {
     'tmux_agent_quota_reset_timestamp_seconds{program="claude", account="0", window="5h"}': lambda time: (
         5 * HOUR * (time // (5 * HOUR) + 1)
     ),
+    # Neither was declared or had crashed.
+    'tmux_agent_outage_seconds_count{server="default"}': lambda _: 0,
+    'tmux_agent_outage_seconds_sum{server="default"}': lambda _: 0,
+    'tmux_agent_outage_seconds_bucket{server="default", le="300.0"}': lambda _: 0,
     # A leftover is ended at night; for twenty minutes a build is held back.
     'tmux_remediator_actions_total{policy="stop-orphans", action="end", outcome="done"}': lambda time: (
         time >= hours("20:40")
@@ -190,7 +192,7 @@ def busy() -> list[Host]:
     ]
     operations = (
         *STEADY,
-        Operation(name="test_run", every=20, seconds=lambda _: 60.0, in_flight=3),
+        Operation(name="test_run", every=20, seconds=lambda _: 60.0, in_flight=8),
         # Three a minute, of which now and then one is slow and two fail.
         Operation(
             name="deploy",

@@ -12,6 +12,10 @@ from dataclasses import dataclass, field
 from random import Random
 from zlib import crc32
 
+from tmux_exporter.analysis.operations.objectives import objective_of
+from tmux_exporter.config import ObjectiveConfig
+from tmux_exporter.facts.operations import Objective
+
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 THREADS = 5
 """Threads of a process: programs on Node have a dozen, a shell one."""
@@ -74,7 +78,10 @@ class Agent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """Operations of one name: at which times they finish, how long each takes, which ones fail."""
+    """Operations of one name: at which times they finish, how long each takes, which ones fail.
+
+    `within` is the objective of those with a name of their user's, who may have given none.
+    """
 
     name: str
     every: float
@@ -83,9 +90,15 @@ class Operation:
     from_time: float = 8 * HOUR
     to_time: float = 18 * HOUR
     in_flight: float = 0
+    within: float | None = None
+
+    @property
+    def objective(self) -> Objective | None:
+        """As an exporter concludes it."""
+        given = () if self.within is None else (ObjectiveConfig(operation=self.name, within=self.within),)
+        return objective_of(self.name, given)
 
 
-BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 STATES = ("working", "idle", "waiting", "exited", "unknown")
 SCHEDULERS = (
     *("unknown", "opaque", "firing", "immortal", "serverless", "stale_generation", "dangling", "misdirected"),
@@ -301,6 +314,7 @@ class Host:
 
     def _of_operations(self, page: Page, time: float, passed: float, counters: dict[str, float]) -> None:
         for each in self.operations:
+            objective = each.objective
             begin, end = max(each.from_time, time - passed), min(each.to_time, time)
             first = int((begin - each.from_time) // each.every)
             last = int((end - each.from_time) // each.every) if end > begin else first
@@ -309,16 +323,15 @@ class Host:
                 _count(counters, f"{each.name} count", 1)
                 _count(counters, f"{each.name} sum", took)
                 _count(counters, f"{each.name} failed", each.fails(number))
-                for bound in BOUNDS:
-                    _count(counters, f"{each.name} {bound}", took <= bound)
+                _count(counters, f"{each.name} slow", objective is not None and took > objective.seconds)
             labels = f'operation="{each.name}"'
             name = "tmux_operation_duration_seconds"
             page[f"{name}_count{{{labels}}}"] = counters.get(f"{each.name} count", 0)
             page[f"{name}_sum{{{labels}}}"] = counters.get(f"{each.name} sum", 0)
-            for bound in BOUNDS:
-                shown = counters.get(f"{each.name} {bound}", 0)
-                page[f'{name}_bucket{{{labels}, le="{bound}"}}'] = shown
-            page[f'{name}_bucket{{{labels}, le="+Inf"}}'] = counters.get(f"{each.name} count", 0)
+            if objective is not None:
+                page[f"tmux_operation_slow_total{{{labels}}}"] = counters.get(f"{each.name} slow", 0)
+                page[f"tmux_operation_objective_ratio{{{labels}}}"] = objective.ratio
+                page[f"tmux_operation_objective_seconds{{{labels}}}"] = objective.seconds
             failed = counters.get(f"{each.name} failed", 0)
             page[f'tmux_operation_errors_total{{{labels}, reason="exit_status"}}'] = failed
             busy = each.from_time <= time < each.to_time

@@ -34,11 +34,11 @@ _USED_UP = (0, "used up", CRITICAL)
 _WORDS = {
     "availability": "Agents that should be there are up, and their tmux servers answer.",
     "errors": "Operations that programs report do not fail.",
-    "latency": "Operations without names of their own, recoveries apart, take at most "
-    f"{NUMBERS.number('slo_latency', 'seconds'):g} s.",
+    "latency": "Operations that have an objective take no longer than it says; of those that do, each is "
+    "weighed by how many may.",
     "throughput": "While more operations are under way than there would be at "
     f"{NUMBERS.number('throughput', 'per_minute'):g} a minute, so many are finished.",
-    "recovery": "Agents that were down are up again within "
+    "recovery": "Agents that are declared or had crashed are up again within "
     f"{NUMBERS.number('agent_recovery', 'seconds') / 60:g} minutes.",
     "exporter": "Prometheus can scrape the exporters.",
     "samples": "The exporters' samples see everything.",

@@ -21,7 +21,7 @@ from dashboards.tables import Figure, Label, rows
 _BY = "by (operation)"
 _EMPTY = "No operation is reported: docs/operations.md says how a script or a Python program does it."
 _NO_COMMAND = "No tmux command is seen: operations.watch_commands in the configuration switches that on."
-_SLOW = NUMBERS.number("slo_latency", "seconds")
+_SLOW = 1 - NUMBERS.number("slo_latency", "objective")
 _FAILING = 1 - NUMBERS.number("slo_errors", "objective")
 _REASONS = {
     "exit_status": WARNING,
@@ -66,12 +66,13 @@ def per_minute(number: int, *, width: int = 12) -> Builder[dashboard.Panel]:
 
 def table(number: int) -> Builder[dashboard.Panel]:
     """One row for each operation."""
-    count, spent, buckets, failed, retried = (
+    count, spent, buckets, slow, failed, retried = (
         select(f"tmux_operation_{name}", HOST)
         for name in (
             "duration_seconds_count",
             "duration_seconds_sum",
             "duration_seconds_bucket",
+            "slow_total",
             "errors_total",
             "retries_total",
         )
@@ -84,8 +85,9 @@ def table(number: int) -> Builder[dashboard.Panel]:
     return rows(
         number,
         "Operations in the time range, slowest first",
-        f"Over the whole time range. p99 is the 99th percentile of the duration, orange from {_SLOW:g} s "
-        f"on; Failed is orange from {_FAILING:.0%} on. Left behind is by how much the programs that "
+        "Over the whole time range. p99 is the 99th percentile of the duration. Slow are those that took "
+        f"longer than their objective, orange from {_SLOW:.0%} on; Failed is orange from {_FAILING:.0%} on. "
+        "Left behind is by how much the programs that "
         "reported were larger afterwards.",
         [
             Label(name="operation", title="Operation"),
@@ -104,6 +106,13 @@ def table(number: int) -> Builder[dashboard.Panel]:
                 expr=f"histogram_quantile(0.99, sum by (operation, le) ({rate(buckets, over)}))\nand {done}",
                 unit="s",
                 width=95,
+            ),
+            Figure(
+                title="Slow",
+                expr=f"sum {_BY} ({rate(slow, over)})\n/ ({done})",
+                unit="percentunit",
+                decimals=1,
+                width=90,
                 steps=steps("text", [(_SLOW, WARNING)]),
             ),
             Figure(
@@ -141,13 +150,11 @@ def latency(number: int) -> Builder[dashboard.Panel]:
     return graph(
         number,
         "Duration of operations (p99)",
-        f"99th percentile of the duration. The dashed line is what is promised: {_SLOW:g} s. Shown are the "
-        f"{LARGEST} that are slowest on average.",
+        f"99th percentile of the duration. Shown are the {LARGEST} that are slowest on average.",
         [Query(expr=largest(f"({slow})", f"{spent}\n/ {count}"), legend="{{operation}}")],
         unit="s",
         empty=_EMPTY,
         colors=_CLASSES,
-        steps=steps("text", [(_SLOW, WARNING)]),
     )
 
 

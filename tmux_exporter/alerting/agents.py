@@ -119,12 +119,12 @@ ALERTS = (
         "TmuxAgentRecoverySlow",
         "agent_recovery",
         """
-        increase(tmux_agent_recovery_seconds_sum{}[$within])
-        / (increase(tmux_agent_recovery_seconds_count{}[$within]) > 0)
+        increase(tmux_agent_outage_seconds_sum{}[$within])
+        / (increase(tmux_agent_outage_seconds_count{}[$within]) > 0)
         > $seconds
         """,
         "Agents are down for long before they are up again.",
-        f"Agents of {SERVER} that went down were up again after {TIME} on average; five minutes are "
-        "promised.",
+        f"Agents of {SERVER} that are declared or had crashed were up again after {TIME} on average; five "
+        "minutes are promised.",
     ),
 )

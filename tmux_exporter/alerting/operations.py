@@ -1,31 +1,38 @@
 """Alerts about operations that programs report, and about tmux commands seen from outside."""
 
 from tmux_exporter.alerting.base.alert import Alert
-from tmux_exporter.alerting.base.scope import PERCENT, SERVER, TIME
+from tmux_exporter.alerting.base.scope import PERCENT, SERVER
 from tmux_exporter.alerting.base.thresholds import LEVELS
-from tmux_exporter.alerting.recording.operations import ERRORS, MEAN, P99, RATE
+from tmux_exporter.alerting.recording.operations import DEMAND, ERRORS, RATE, SLOW, SLOW_BURN
 from tmux_exporter.alerting.recording.servers import COMMAND_ERRORS
 
 _WHICH = "Operation {{ $labels.operation }} on {{ $labels.instance }}"
 # Only where enough operations happen: one of two is no half.
 _OFTEN = f"and {RATE}{{}} * 60 >= $operations.least_per_minute"
+# Prometheus asks itself for it when it writes the message.
+_OBJECTIVE = (
+    "{{ with printf `tmux_operation_objective_seconds{job=%q, instance=%q, operation=%q}` $labels.job "
+    "$labels.instance $labels.operation | query }}{{ . | first | value | humanizeDuration }}"
+    "{{ else }}its objective{{ end }}"
+)
 _OFTEN_ENOUGH_FOR_A_TAIL = f"and {RATE}{{}} * 60 >= $operations.tail_least_per_minute"
 
 ALERTS = (
     Alert(
         "TmuxOperationSlow",
-        "operation_time",
-        f"{MEAN}{{}} > $level\n{_OFTEN}",
-        "An operation takes too long on average.",
-        f"{_WHICH} takes {TIME} on average.",
+        "operation_slow",
+        f"{SLOW}{{}} > $level\n{_OFTEN}",
+        "An operation takes too long.",
+        f"{_WHICH}: {PERCENT} of them take longer than {_OBJECTIVE}.",
         LEVELS,
     ),
     Alert(
         "TmuxOperationTailSlow",
-        "operation_time",
-        f"{P99}{{}} > $level\n{_OFTEN_ENOUGH_FOR_A_TAIL}",
-        "One in a hundred of an operation takes too long.",
-        f"{_WHICH}: one in a hundred takes {TIME} or more.",
+        "operation_tail",
+        f"{SLOW_BURN}{{}} > $level\n{_OFTEN_ENOUGH_FOR_A_TAIL}",
+        "More of an operation take too long than may.",
+        f"{_WHICH}: {{{{ $value | humanize }}}} times as many as its objective allows take longer than "
+        f"{_OBJECTIVE}.",
         LEVELS,
     ),
     Alert(
@@ -39,11 +46,10 @@ ALERTS = (
     Alert(
         "TmuxThroughputLow",
         "throughput",
-        f"60 * sum without (operation) ({RATE}{{}}) < $per_minute\n"
-        "and sum without (operation) (avg_over_time(tmux_operations_in_flight{}[$over])) > $in_flight",
+        f"60 * sum without (operation) ({RATE}{{}}) < $per_minute\nand {DEMAND} > $per_second",
         "Fewer operations are finished than are asked for.",
-        "On {{ $labels.instance }} {{ $value | humanize }} operations a minute are finished while more are "
-        "under way than there would be at the promised throughput and time.",
+        "On {{ $labels.instance }} {{ $value | humanize }} operations a minute are finished while so "
+        "many are under way that more would be, if each took its objective.",
     ),
     Alert(
         "TmuxOperationsLost",

@@ -234,8 +234,10 @@ _PENDING: Mapping[str, Text] = {
 }
 
 _OPERATIONS: Mapping[str, Text] = {
-    "TmuxOperationSlow": Text(_TOP, "It is quick again, or rare.", TIME, "more than $level~s"),
-    "TmuxOperationTailSlow": Text(_TOP, "It is quick again, or rare.", TIME, "more than $level~s"),
+    "TmuxOperationSlow": Text(_TOP, "It is quick again, or rare.", PERCENT, "more than $level%"),
+    "TmuxOperationTailSlow": Text(
+        _TOP, "It is quick again, or rare.", f"{_NUMBER_OF} times what may", "more than $level"
+    ),
     "TmuxOperationErrors": Text(_TOP, "It succeeds again, or is rare.", PERCENT, "more than $level%"),
     "TmuxThroughputLow": Text(
         _TOP,

@@ -56,6 +56,18 @@ def parse_size(text: str) -> int:
     return int(number * SIZE_UNITS[unit])
 
 
+def parse_share(text: str) -> float:
+    """The part of all that `99%` or `99.5%` is. Raises ValueError with the mend."""
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,4})?%", text):
+        raise ValueError(f"{shown(text)} is not a percentage; write it like 99% or 99.5%")
+    return float(text.removesuffix("%")) / 100
+
+
+def format_share(share: float) -> str:
+    """The text that `parse_share` reads back."""
+    return f"{100 * share:.7g}%"
+
+
 def format_size(size: int) -> str:
     """The shortest text that `parse_size` reads back."""
     unit = max(
@@ -167,6 +179,13 @@ def parse_operation(text: str) -> str:
             f"at most {LONGEST_NAME}"
         )
     return text
+
+
+parse_operation_pattern = fitting(
+    rf"[a-z*][a-z0-9_*]{{0,{LONGEST_NAME - 1}}}",
+    "is no name of an operation; use a-z, 0-9, '_', and '*' for any",
+)
+"""The name of an operation, or of several: `deploy_*`."""
 
 
 parse_file_name = fitting("[^/]+", "is not a file name; write the path's last part")

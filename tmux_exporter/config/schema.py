@@ -12,17 +12,60 @@ from tmux_exporter.config.parsers import (
     parse_host,
     parse_listen_text,
     parse_operation,
+    parse_operation_pattern,
     parse_path,
     parse_server_url,
     parse_socket_path,
 )
 from tmux_exporter.config.schema_agents import AgentSettings
-from tmux_exporter.config.types import Boolean, Choice, Duration, Integer, ListOf, Size, Text, key
+from tmux_exporter.config.types import (
+    Boolean,
+    Choice,
+    Duration,
+    Integer,
+    ListOf,
+    MisfitError,
+    Records,
+    Share,
+    Size,
+    Text,
+    key,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectiveConfig:
+    """How long operations may take, and how many of them; alerts and budgets measure against it."""
+
+    operation: str = key(
+        Text(what="name, `*` for any text", parser=parse_operation_pattern),
+        "Which operations: one of the five classes, a name of yours, or several, such as `deploy_*`. The "
+        "first entry that fits counts.",
+    )
+    within: float | None = key(
+        Duration(at_least=0.001, at_most=7 * 86400),
+        "One that takes longer is slow. Needed, unless they are excluded.",
+        default=None,
+    )
+    share: float = key(
+        Share(at_least=0.5, at_most=0.9999),
+        "How many of them have to be done within it.",
+        default=0.99,
+    )
+    excluded: bool = key(
+        Boolean(), "They have no objective: nobody is told that they are slow.", default=False
+    )
+
+    def __post_init__(self) -> None:
+        if self.excluded and self.within is not None:
+            raise MisfitError("what is excluded has no time; leave one of both out", "within")
+        if not self.excluded and self.within is None:
+            raise MisfitError("this says nothing; add within, such as 30s, or excluded: true")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationSettings:
-    """Which operations are published, and whether tmux commands are watched."""
+    """Which operations are published, how long they may take, and whether tmux commands are watched."""
 
     names: tuple[str, ...] = key(
         ListOf(item=Text(what="a-z, 0-9 and `_`", parser=parse_operation)),
@@ -34,6 +77,12 @@ class OperationSettings:
         "Most names besides those of `names` and the five classes; reports of further ones are counted "
         "as lost.",
         default=50,
+    )
+    objectives: tuple[ObjectiveConfig, ...] = key(
+        Records(of=ObjectiveConfig),
+        "How long operations may take. Without an entry: 2 s for 99 % of each class, 5 minutes for 95 % of "
+        "`recovery`, no objective for a name of yours.",
+        default=(),
     )
     exemplars: bool = key(
         Boolean(),

@@ -13,9 +13,11 @@ from typing import Any, ClassVar, NamedTuple
 
 from tmux_exporter.config.parsers import (
     format_duration,
+    format_share,
     format_size,
     nearest,
     parse_duration,
+    parse_share,
     parse_size,
     shown,
 )
@@ -81,6 +83,12 @@ class Size(_Quantity):
     """Bytes."""
 
     form = _Form("size", parse_size, format_size)
+
+
+class Share(_Quantity):
+    """A part of all: 0.99 is `99%`."""
+
+    form = _Form("percentage", parse_share, format_share)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,7 +261,7 @@ class Records:
         return "list of mappings, see below"
 
 
-Scalar = Duration | Size | Integer | Boolean | Choice | Text | Written
+Scalar = Duration | Size | Share | Integer | Boolean | Choice | Text | Written
 Kind = Scalar | ListOf | Records | Section
 
 

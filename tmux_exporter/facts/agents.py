@@ -143,7 +143,7 @@ class TrackedAgent:
     true for the first such sample. `key` is None where the agent was never seen, `pane` where none is known.
     `restarted`: this sample found another process than the last one. `recovered_seconds` is the longest time
     that the agent can then have been down. `declared`: somebody expects it, by configuration or `@agent`.
-    `crashed`: its dead pane shows that it failed.
+    `crashed`: its dead pane shows that it failed; `had_crashed`: so it was when it recovered.
     """
 
     server: str
@@ -161,6 +161,7 @@ class TrackedAgent:
     recovered_seconds: float | None = None
     declared: bool = False
     crashed: bool = False
+    had_crashed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

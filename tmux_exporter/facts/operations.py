@@ -32,6 +32,13 @@ class OperationEnd(NamedTuple):
     trace: str
 
 
+class Objective(NamedTuple):
+    """How long operations of one name may take, and which part of them has to be done within it."""
+
+    seconds: float
+    ratio: float
+
+
 class OperationReport(NamedTuple):
     """One report: the begin of an operation, or its end.
 

@@ -366,6 +366,8 @@ class Remembered:
 class OperationFigures:
     """The reported operations of one name; `errors` has a count for every reason.
 
+    `slow_total` counts those that took longer than their objective; all three are None without one.
+
     Memory is that of the reporting program: how much it grew or shrank during operations.
     """
 
@@ -376,6 +378,9 @@ class OperationFigures:
     in_flight: int
     memory_grown_bytes_total: int
     memory_shrunk_bytes_total: int
+    slow_total: int | None = None
+    objective_seconds: float | None = None
+    objective_ratio: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -438,6 +443,7 @@ class Report:
     scheduler_cpu_seconds_total: Mapping[tuple[str, str, SchedulerState], float] = field(default_factory=dict)
     scheduler_outcomes_total: Mapping[tuple[str, str, SchedulerOutcome], int] = field(default_factory=dict)
     agent_recovery: Mapping[str, Histogram] = field(default_factory=dict)
+    agent_outages: Mapping[str, Histogram] = field(default_factory=dict)
     leaks: tuple[LeakReport, ...] = ()
     remembered: tuple[Remembered, ...] = ()
     leaked_cpu_seconds_total: Mapping[tuple[str, str, LeakKind], float] = field(default_factory=dict)

@@ -51,7 +51,7 @@ _COST = (
     *("tmux_agent_swap_memory_bytes", "tmux_agent_cpu_seconds_total", "tmux_agent_cpu_limit_cores"),
     *("tmux_agent_fd_utilization_ratio", "tmux_agent_open_fds", "tmux_agent_processes"),
     *("tmux_session_threads", "tmux_agent_threads", "tmux_agent_oom_kills_total"),
-    *("tmux_agent_recovery_seconds", "tmux_agent_state_seconds_total"),
+    *("tmux_agent_outage_seconds", "tmux_agent_state_seconds_total"),
     *("tmux_agent_state_cpu_seconds_total", "tmux_agent_context_tokens", "tmux_agent_context_window_tokens"),
     *("tmux_session_cost_dollars_total", "tmux_agent_state_since_timestamp_seconds"),
 )

@@ -168,6 +168,7 @@ def _by_state(values: Mapping[AgentState, float]) -> dict[str, Json]:
 def _operation(operation: OperationFigures) -> dict[str, Json]:
     return {
         **_fields(operation, ("operation", "retries_total", "in_flight")),
+        **_fields(operation, ("slow_total", "objective_seconds", "objective_ratio")),
         "count": operation.duration.count,
         "seconds_total": operation.duration.sum,
         "errors": dict(operation.errors),

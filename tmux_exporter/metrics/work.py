@@ -47,6 +47,10 @@ def collect_agents(report: Report, settings: MetricsSettings) -> tuple[Family, .
             "tmux_agent_recovery_seconds",
             histograms=(Distribution((server,), each) for server, each in report.agent_recovery.items()),
         ),
+        family(
+            "tmux_agent_outage_seconds",
+            histograms=(Distribution((server,), each) for server, each in report.agent_outages.items()),
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from tests.support.literals.spending import QUOTAS, SESSION_SPENDING, SPENDING
+from tmux_exporter.analysis.operations.objectives import objective_of
 from tmux_exporter.analysis.operations.operations import BOUNDS as OPERATION_BOUNDS
 from tmux_exporter.facts.agents import AgentState, HelperKind, StateSource, WaitingReason
 from tmux_exporter.facts.attach import AttachPoint
@@ -275,6 +276,7 @@ def figures(
     operation: str, seconds: tuple[float, ...] = (), *, failed: int = 0, traced: bool = False
 ) -> OperationFigures:
     """An operation that took these times."""
+    objective = objective_of(operation, ())
     duration = Histogram(
         bounds=OPERATION_BOUNDS,
         counts=tuple(sum(each <= bound for each in seconds) for bound in OPERATION_BOUNDS),
@@ -292,6 +294,9 @@ def figures(
         in_flight=len(seconds) // 2,
         memory_grown_bytes_total=4096 * len(seconds),
         memory_shrunk_bytes_total=0,
+        slow_total=objective and sum(each > objective.seconds for each in seconds),
+        objective_seconds=objective and objective.seconds,
+        objective_ratio=objective and objective.ratio,
     )
 
 
@@ -358,6 +363,7 @@ def example_report() -> Report:
             ("default", "", SchedulerOutcome.CANCELLED): 1,
         },
         agent_recovery={"default": histogram((0.02, 1.5)), "claude-swarm-1": histogram()},
+        agent_outages={"default": histogram((1.5,)), "claude-swarm-1": histogram()},
         leaks=(
             leak("default", "work", LeakKind.MCP_SERVER, pid=7001),
             leak("default", "work", LeakKind.MCP_SERVER, pid=7002, age=9000),

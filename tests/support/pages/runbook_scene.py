@@ -60,7 +60,7 @@ class RunbookScene:
             self._plant()
             self.watched = Watched(home, SCALE, 1.0, SETTINGS)
             self.remediator = self.start_remediator()
-            self._work()
+            self.work()
             self._words = self._table(sockets)
         except BaseException:
             self.close()
@@ -97,7 +97,7 @@ class RunbookScene:
         with (Path(environ["XDG_STATE_HOME"]) / REMEDIATOR_LOG).open("wb") as log:
             return subprocess.Popen(("tmux-remediator", "run"), stderr=log, env=environ)
 
-    def _work(self) -> None:
+    def work(self) -> None:
         """Operations that end well, and others that do not."""
         for command in ("true", "false") * 3:
             self.run(f"tmux-exporter op status_check -- {command}")

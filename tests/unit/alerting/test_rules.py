@@ -32,13 +32,11 @@ from tmux_exporter.alerting.base.alert import kept
 from tmux_exporter.alerting.base.scope import RUNBOOKS as RUNBOOKS_URL
 from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.base.thresholds import LEVELS, PRIORITIES, Thresholds
-from tmux_exporter.alerting.recording import slo
+from tmux_exporter.alerting.recording import operations
 from tmux_exporter.alerting.routes import alertmanager_config
 from tmux_exporter.analysis.agents import counters
-from tmux_exporter.analysis.operations import operations
 from tmux_exporter.metrics.catalogue import BY_NAME
 from tmux_exporter.metrics.catalogue.family import FamilyStatus
-from tmux_exporter.wire import operation_line
 
 NUMBERS = thresholds.load()
 SCOPE = Scope(thresholds=NUMBERS)
@@ -107,7 +105,7 @@ def test_recorded_series_are_named_level_metric_operations_and_each_is_tested() 
     for name in rules.recorded(SCOPE):
         assert re.fullmatch(
             r"(job|instance|resource|server|session|agent|device|mountpoint|operation):tmux_\w+:"
-            r"(count|sum|seconds|ratio|(ratio_rate|mean_rate|p99_rate|rate|min)\d+[mhd])",
+            r"(count|sum|seconds|ratio|(ratio_rate|mean_rate|burn_rate|rate|min)\d+[mhd])",
             name,
         ), name
     # Directly, or by the rules that read it.
@@ -383,6 +381,8 @@ ENFORCES = 'tmux_remediator_mode{mode="enforce"}'
 INTERVAL = "tmux_exporter_sample_interval_seconds{}"
 SAMPLED = 'tmux_exporter_last_sample_timestamp_seconds{job="tmux"}'
 BEHIND = 'instance:tmux_exporter_clock_behind:seconds{job="tmux"}'
+ALLOWED = SCOPE.promql(operations.ALLOWED)
+SECONDS = SCOPE.promql("last_over_time(tmux_operation_objective_seconds{}[5m])")
 STATE = 'tmux_agent_state{{state="{}"}}'
 
 
@@ -440,10 +440,11 @@ WEAKENED = (
     ("errors|latency|throughput|recovery", "errors|latency|throughput"),
     ('throughput|recovery"}[1h]', 'throughput|recovery"}[1s]'),
     ('throughput|recovery"}[720h]', 'throughput|recovery"}[48h]'),
-    (" > bool 3.33\n", " > bool 3.2\n"), (" > bool 3.33\n", " > bool 3.4\n"), (" < bool 100)", " < bool 99)"),
-    (" < bool 100)", " < bool 101)"),
-    ('\n  and sum without (operation) (tmux_operations_in_flight{job="tmux"})\n', "\n"),
-    ('\n  and sum without (operation) (tmux_operations_in_flight{job="tmux"} offset 5m)\n', "\n"),
+    (" > bool 1.667\n", " > bool 1.6\n"), (" > bool 1.667\n", " > bool 1.7\n"),
+    (" < bool 100)", " < bool 99)"), (" < bool 100)", " < bool 101)"),
+    ('\nand sum without (operation) (tmux_operations_in_flight{job="tmux"})\n', "\n"),
+    ('\nand sum without (operation) (tmux_operations_in_flight{job="tmux"} offset 5m)\n', "\n"),
+    (SECONDS, 'tmux_operation_objective_seconds{job="tmux"}'), (f"\n  / {SECONDS}", "/ 2"),
     (") / 60\n* (60 * ", ") / 60\n* (120 * "),
     (
         "\nunless on (job, instance, server, session, agent)\n",
@@ -451,10 +452,11 @@ WEAKENED = (
     ),
     (' == 1 and on (job, instance, server) tmux_up{job="tmux"} == 1', " == 1"),
     (" == 1 and on (job, instance, server) tmux_up", " and on (job, instance, server) tmux_up"),
-    ("\nor ignoring (slo) ", "\nand ignoring (slo) "), (', le=~"2(\\\\.0)?"', ""),
+    ("\nor ignoring (slo) ", "\nand ignoring (slo) "),
+    ('\n  and rate(tmux_operation_slow_total{job="tmux"}[5m])', ""),
+    (ALLOWED, 'tmux_operation_objective_ratio{job="tmux"}'), (f"\n  / (1 - {ALLOWED})", ""),
     (', le=~"300(\\\\.0)?"', ""), (', le=~"300(\\\\.0)?"', ', le=~"(300|900)(\\\\.0)?"'),
     (', le=~"300(\\\\.0)?"', ', le="300.0"'), (', le=~"300(\\\\.0)?"', ', le="120.0"'),
-    ("histogram_quantile(\n  0.99", "histogram_quantile(\n  0.9"),
     (', state="dangling"', ""), ('job="tmux"', 'job!=""'),
 )  # fmt: skip
 
@@ -471,15 +473,8 @@ def test_each_part_of_an_expression_is_needed_by_a_test(tmp_path: Path, part: st
     assert survivors(tmp_path, {part: mutant}) == set()
 
 
-@pytest.mark.parametrize(
-    ("table", "bounds"), [("slo_latency", operations.BOUNDS), ("agent_recovery", counters.RECOVERY_BOUNDS)]
-)
-def test_a_service_level_starts_at_a_bucket_bound(table: str, bounds: tuple[float, ...]) -> None:
-    assert NUMBERS.number(table, "seconds") in bounds
-
-
-def test_latency_is_promised_for_every_class_of_operations_but_recovery() -> None:
-    assert {*slo.QUICK, "recovery"} == {*operation_line.CLASSES}
+def test_a_service_level_starts_at_a_bucket_bound() -> None:
+    assert NUMBERS.number("agent_recovery", "seconds") in counters.RECOVERY_BOUNDS
 
 
 def test_a_rule_that_does_something_else_is_noticed(tmp_path: Path) -> None:

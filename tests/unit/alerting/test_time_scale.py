@@ -31,17 +31,17 @@ UNSCALED = {
     # Played faster: as much of it falls into the shorter window as in earnest into the true one.
     **dict.fromkeys(("step", "more_than"), "a count or an amount that the fleet itself makes faster"),
     **dict.fromkeys(
-        ("in_flight", "least", "bytes", "left", "factor", "objective", "intervals"), "no time is in it"
+        ("per_second", "least", "bytes", "left", "factor", "objective", "intervals"), "no time is in it"
     ),
     **dict.fromkeys(
         ("ratio", "used", "idle_ratio", "cores", "assumed_bytes_per_second", "memory", "io"),
         "a part, or a speed",
     ),
     **dict.fromkeys(("behind", "ahead"), "what clocks do is real"),
-    **dict.fromkeys(LEVELS, "a part of a limit, or how long one operation takes"),
+    **dict.fromkeys(LEVELS, "a part of a limit, or of all operations"),
 }
-OF_ONE_THING = {("server_slow", "seconds"), ("slo_latency", "seconds"), ("agent_recovery", "seconds")}
-"""How long one question and one operation take; and a bound of a histogram, which cannot be moved."""
+OF_ONE_THING = {("server_slow", "seconds"), ("agent_recovery", "seconds")}
+"""How long one question takes; and a bound of a histogram, which cannot be moved."""
 
 
 def test_of_every_number_it_is_said_whether_it_follows_the_time() -> None:

@@ -24,6 +24,7 @@ from tmux_exporter.config import (
     LogSettings,
     MetricsSettings,
     NameConfig,
+    ObjectiveConfig,
     OperationSettings,
     ProcessSettings,
     ReadMode,
@@ -44,7 +45,7 @@ from tmux_exporter.config import (
 from tmux_exporter.config.file import LARGEST
 from tmux_exporter.config.load import section_classes
 from tmux_exporter.config.nodes import MOST_PROBLEMS
-from tmux_exporter.config.parsers import format_duration, format_size
+from tmux_exporter.config.parsers import format_duration, format_share, format_size, parse_share
 from tmux_exporter.config.records import section_keys
 from tmux_exporter.config.reference import example, markdown
 
@@ -107,6 +108,10 @@ def test_every_setting_is_read() -> None:
         operations=OperationSettings(
             names=("deploy", "code_review"),
             max_names=5,
+            objectives=(
+                ObjectiveConfig(operation="deploy", within=300.0, share=0.995),
+                ObjectiveConfig(operation="test_*", excluded=True),
+            ),
             exemplars=True,
             watch_commands=True,
             max_execs_per_second=100,
@@ -326,6 +331,12 @@ def test_sizes() -> None:
         parse_size("64MB")
     with pytest.raises(ValueError, match="is not a size; write a number and a unit, for example 5MiB"):
         parse_size("9" * 400 + "B")
+
+
+def test_a_written_share_is_read_back() -> None:
+    for text in ("50%", "99%", "99.5%", "99.99%"):
+        assert format_share(parse_share(text)) == text
+    assert parse_share("99.5%") == pytest.approx(0.995)
 
 
 @given(

@@ -51,6 +51,17 @@ MISTAKES = {
     "number-in-quotes": ("2:11: limits.series: '20000' is a text; write it without quotes",),
     "number-out-of-range":
         ("2:11: limits.series: '99999999999999999999999999' is out of range; allowed is 100 to 1000000",),
+    "objectives": (
+        "3:7: operations.objectives[0]: this says nothing; add within, such as 30s, or excluded: true",
+        "4:19: operations.objectives[1].operation: 'Deploy' is no name of an operation; "
+        "use a-z, 0-9, '_', and '*' for any",
+        "6:15: operations.objectives[2].within: what is excluded has no time; leave one of both out",
+        "8:7: operations.objectives[3]: 'operation' is missing; add it",
+        "9:34: operations.objectives[4].within: '60' has no unit; write 60s or 60m",
+        "10:44: operations.objectives[5].share: '0.99' is not a percentage; write it like 99% or 99.5%",
+        "11:44: operations.objectives[6].share: '100%' is out of range; allowed is 50% to 99.99%",
+        "12:25: unknown key 'seconds'; keys of operations.objectives[7] are "
+        "operation, within, share, excluded"),
     "octal": ("2:11: limits.series: '010' is octal to YAML; write it without the leading 0",),
     "operation-names": ("3:5: operations.names[0]: 'recovery' is always there; leave it out",
         "4:5: operations.names[1]: 'Send Message' is no name of an operation; "

@@ -28,7 +28,7 @@ CONTRACT = {
         tmux_up tmux_server_sessions tmux_server_windows tmux_server_panes tmux_server_clients
         tmux_server_start_time_seconds tmux_server_resident_memory_bytes tmux_server_cpu_seconds_total
         tmux_server_open_fds tmux_server_max_fds tmux_server_history_bytes tmux_server_query_duration_seconds
-        tmux_agent_recovery_seconds
+        tmux_agent_recovery_seconds tmux_agent_outage_seconds
     """,
     "server reason": "tmux_server_query_failures_total",
     "server version socket": "tmux_server_info",
@@ -90,7 +90,10 @@ CONTRACT = {
         tmux_schedulers tmux_scheduler_memory_bytes tmux_scheduler_cpu_seconds_total tmux_scheduler_open_fds
     """,
     "server session outcome": "tmux_scheduler_outcomes_total",
-    "operation": "tmux_operation_duration_seconds tmux_operation_retries_total tmux_operations_in_flight",
+    "operation": """
+        tmux_operation_duration_seconds tmux_operation_retries_total tmux_operations_in_flight
+        tmux_operation_slow_total tmux_operation_objective_seconds tmux_operation_objective_ratio
+    """,
     "operation reason": "tmux_operation_errors_total",
     "operation direction": "tmux_operation_memory_change_bytes_total",
     "server command": "tmux_command_duration_seconds tmux_command_errors_total",

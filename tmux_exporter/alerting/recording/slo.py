@@ -2,7 +2,8 @@
 
 availability (99.5 %): seconds of agents that should be there; bad are those in which one is not up, or its
 server does not answer. errors (99 %): finished operations; bad are those that failed. latency (99 %):
-finished operations of four classes; bad are those that took longer than 2 s.
+finished operations that have an objective; bad are those that took longer, each weighed by how many of its
+name may.
 throughput (95 %): minutes of exporters in which there is demand, more under way than there would be at the
 promised throughput; bad are those in which fewer operations are finished than are promised. recovery (95
 %): agents that came back; bad are those that were down for longer than 5 minutes. exporter (99.9 %):
@@ -17,12 +18,10 @@ has ended does not count: it may have ended on purpose.
 
 from collections.abc import Callable
 
-from tmux_exporter.alerting.base.scope import Rule, Scope, duration, quoted
+from tmux_exporter.alerting.base.scope import Rule, Scope, duration
+from tmux_exporter.alerting.recording.operations import ALLOWED, DEMAND
 
 NAMES = ("availability", "errors", "latency", "throughput", "recovery", "exporter", "samples")
-QUICK = ("agent_command", "status_check", "inter_agent_message", "scheduling")
-"""The operations of the service level latency. A recovery has its own; one with a name of its user's may
-rightly take a minute."""
 OBJECTIVE = "job:tmux_slo_objective:ratio"
 EVENTS = "instance:tmux_slo_events:rate5m"
 BAD = "instance:tmux_slo_bad_events:rate5m"
@@ -83,14 +82,9 @@ def _events(scope: Scope, name: str) -> tuple[Rule, ...]:
             _rate("tmux_operation_duration_seconds_count", "operation"),
             _rate("tmux_operation_errors_total", "operation, reason"),
         ),
-        "latency": lambda: _longer(
-            "tmux_operation_duration_seconds",
-            "$slo_latency.seconds",
-            "operation",
-            f"\n  operation=~{quoted('|'.join(QUICK))}",
-        ),
+        "latency": _slow,
         "throughput": _piled_up,
-        "recovery": lambda: _longer("tmux_agent_recovery_seconds", "$agent_recovery.seconds", "server"),
+        "recovery": _away_for_long,
         "exporter": _scrapes,
         "samples": _samples,
     }[name]()
@@ -124,22 +118,28 @@ def _agents() -> tuple[str, str]:
 def _piled_up() -> tuple[str, str]:
     waiting = "tmux_operations_in_flight{}"
     of_all = "sum without (operation)"
-    demand = f"{of_all} (avg_over_time({waiting}[$slo.over])) > bool $throughput.in_flight"
+    demand = f"{DEMAND} > bool $throughput.per_second"
     # The rate of a counter that does not exist for the whole window is too low.
-    known = f"and {of_all} ({waiting})\n  and {of_all} ({waiting} offset $slo.over)"
+    known = f"and {of_all} ({waiting})\nand {of_all} ({waiting} offset $slo.over)"
     done = f"60 * {_rate('tmux_operation_duration_seconds_count', 'operation')}"
     # In minutes, as what is promised is: 30 of them weigh as much as 30 operations.
-    every = f"(\n  {demand}\n  {known}\n) / 60"
+    every = f"(\n{demand}\n{known}\n) / 60"
     return every, f"{every}\n* ({done} < bool $throughput.per_minute)"
 
 
-def _longer(histogram: str, seconds: str, of: str, matcher: str = "") -> tuple[str, str]:
-    """All that a histogram has counted, and what took longer than one of its bounds."""
-    every = _rate(f"{histogram}_count", of, matcher)
-    # Prometheus 3 may write the bound 2.0 where 2 was scraped, and the other way round.
-    bound = f'le=~"{seconds}(\\\\.0)?"'
-    bucket = _rate(f"{histogram}_bucket", f"{of}, le", ", ".join(filter(None, (matcher, bound))))
-    return every, f"{every}\n- {bucket}"
+def _slow() -> tuple[str, str]:
+    slow = "rate(tmux_operation_slow_total{}[$slo.over])"
+    every = f"rate(tmux_operation_duration_seconds_count{{}}[$slo.over])\n  and {slow}"
+    # Of one whose objective is 95 % five may be slow where of another it is one.
+    bad = f"(1 - $slo_latency.objective)\n* sum without (operation) (\n  {slow}\n  / (1 - {ALLOWED})\n)"
+    return f"sum without (operation) (\n  {every}\n)", bad
+
+
+def _away_for_long() -> tuple[str, str]:
+    every = _rate("tmux_agent_outage_seconds_count", "server")
+    # Prometheus 3 may write the bound 300.0 where 300 was scraped, and the other way round.
+    bound = 'le=~"$agent_recovery.seconds(\\\\.0)?"'
+    return every, f"{every}\n- {_rate('tmux_agent_outage_seconds_bucket', 'server, le', bound)}"
 
 
 def _scrapes() -> tuple[str, str]:

@@ -32,6 +32,7 @@ class AgentCounts:
         self._shown: Mapping[Labels, AgentState] = {}
         self._expiry: LabelExpiry[Labels] = LabelExpiry()
         self._recovery: dict[str, Buckets] = {}
+        self._outages: dict[str, Buckets] = {}
         self._at: float | None = None
 
     def observe(
@@ -63,12 +64,14 @@ class AgentCounts:
                 counts.seconds[tracked.status.state] += since
         for labels in self._expiry.expired(self._counts, self._shown.keys(), at):
             del self._counts[labels]
-        known, self._recovery = self._recovery, {}
-        for view in servers:
-            self._recovery[view.label] = known.get(view.label) or Buckets(RECOVERY_BOUNDS)
+        shown = [view.label for view in servers]
+        known = self._recovery.keys()
+        self._recovery, self._outages = _of(self._recovery, shown), _of(self._outages, shown)
         for tracked in tracked_agents:
             if tracked.recovered_seconds is not None and tracked.server in known:
                 self._recovery[tracked.server].add(tracked.recovered_seconds)
+                if tracked.declared or tracked.had_crashed:
+                    self._outages[tracked.server].add(tracked.recovered_seconds)
 
     def restarts(self, labels: Labels) -> int:
         """How often an agent was restarted with a new process."""
@@ -82,5 +85,14 @@ class AgentCounts:
         """How long agents were down before they were up again, by server."""
         return {label: buckets.histogram() for label, buckets in self._recovery.items()}
 
+    def outages(self) -> dict[str, Histogram]:
+        """The same of agents that are declared or had crashed."""
+        return {label: buckets.histogram() for label, buckets in self._outages.items()}
+
     def _of(self, labels: Labels) -> _Counts:
         return self._counts.get(labels) or _Counts()
+
+
+def _of(buckets: Mapping[str, Buckets], labels: Sequence[str]) -> dict[str, Buckets]:
+    """Those of these servers; new ones where there were none."""
+    return {label: buckets.get(label) or Buckets(RECOVERY_BOUNDS) for label in labels}

@@ -50,7 +50,7 @@ class _Entry:
 
     `first_seen` is when its process was first seen, `seen` when last, `missed` when a sample first missed it,
     else None. `doubt` is a state that an uncertain source has reported once, and when;
-    `doubted_screen` is when that was a screen.
+    `doubted_screen` is when that was a screen. `crashed`: its dead pane showed once that it had failed.
     """
 
     name: str
@@ -61,6 +61,7 @@ class _Entry:
     version: str = ""
     role: str = ""
     up: bool = True
+    crashed: bool = False
     missed: float | None = None
     doubt: tuple[AgentState, float] | None = None
     doubted_screen: float | None = None
@@ -156,6 +157,7 @@ class AgentTracker:
         entry, now = self._entries.get(key), sample.now
         restarted = entry is not None and entry.process != agent.process
         recovered = _down_seconds(entry, started, now) if entry is not None and restarted else None
+        had_crashed = restarted and entry is not None and entry.crashed
         if entry is None or restarted:
             status = _status(best, _since(best, started, now, now), passed)
             entry = _Entry(name=agent.name, process=agent.process, first_seen=now, seen=now, status=status)
@@ -164,7 +166,8 @@ class AgentTracker:
             _advance(entry, best, passed, started, now)
         entry.name, entry.version, entry.role = agent.name, agent.version, agent.role
         entry.seen, entry.up, entry.missed = now, True, None
-        return _tracked(key, entry, sample, panes, agent=agent, restarted=restarted, recovered=recovered)
+        tracked = _tracked(key, entry, sample, panes, agent=agent, restarted=restarted, recovered=recovered)
+        return replace(tracked, had_crashed=had_crashed)
 
     def _note_missing(
         self, key: AgentKey, listed: "_Listed", sample: AgentSample, keys: Mapping[AgentKey, Agent]
@@ -186,6 +189,7 @@ class AgentTracker:
                 source=StateSource.PROCESS,
                 why=_why_ended(listed.pane, sample.table),
             )
+        entry.crashed = entry.crashed or _failed(listed.pane)
 
     def _declared(self, panes: Mapping[PaneKey, "_Listed"], sample: AgentSample) -> Iterable[TrackedAgent]:
         """Agents declared by `@agent` in panes where no agent was ever seen."""

@@ -1,12 +1,14 @@
-"""Counters of reported operations: latency, failures, retries, memory, and operations in flight."""
+"""Counters of reported operations: latency, slow ones, failures, retries, memory, and those in flight."""
 
 from collections import Counter
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
 from tmux_exporter.analysis.histogram import Buckets
+from tmux_exporter.analysis.operations.objectives import objective_of
 from tmux_exporter.analysis.operations.reporters import Streams
-from tmux_exporter.facts.operations import OperationEnd, OperationLoss, OperationReport
+from tmux_exporter.config import ObjectiveConfig
+from tmux_exporter.facts.operations import Objective, OperationEnd, OperationLoss, OperationReport
 from tmux_exporter.facts.report import Exemplar, OperationFigures, OperationsReport
 from tmux_exporter.wire.operation_line import CLASSES, FAILURES
 
@@ -16,11 +18,13 @@ BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0
 
 @dataclass(slots=True)
 class _NameCounters:
-    """The counters of one operation name."""
+    """The counters of one operation name. A new objective counts for what ends from then on."""
 
+    objective: Objective | None = None
     durations: Buckets = field(default_factory=lambda: Buckets(BOUNDS))
     failures: dict[str, int] = field(default_factory=lambda: dict.fromkeys(FAILURES, 0))
     retries: int = 0
+    slow: int = 0
     grown_bytes: int = 0
     shrunk_bytes: int = 0
     made: OperationFigures | None = None
@@ -31,9 +35,15 @@ class _NameCounters:
         if end.failure is not None:
             self.failures[end.failure] += 1
         self.retries += end.retries
+        self.slow += self.objective is not None and end.seconds > self.objective.seconds
         if end.memory_bytes is not None:
             self.grown_bytes += max(0, end.memory_bytes)
             self.shrunk_bytes += max(0, -end.memory_bytes)
+
+    def aim(self, objective: Objective | None) -> None:
+        """Measure against this from now on."""
+        if objective != self.objective:
+            self.objective, self.made = objective, None
 
     def figures(self, name: str, in_flight: int, *, exemplars: bool) -> OperationFigures:
         if self.made is None or self.made.in_flight != in_flight:
@@ -45,6 +55,9 @@ class _NameCounters:
                 in_flight=in_flight,
                 memory_grown_bytes_total=self.grown_bytes,
                 memory_shrunk_bytes_total=self.shrunk_bytes,
+                slow_total=self.slow if self.objective else None,
+                objective_seconds=self.objective.seconds if self.objective else None,
+                objective_ratio=self.objective.ratio if self.objective else None,
             )
         return self.made
 
@@ -58,7 +71,8 @@ class OperationCounters:
     """
 
     def __init__(self) -> None:
-        self._counters: dict[str, _NameCounters] = {name: _NameCounters() for name in CLASSES}
+        self._objectives: Sequence[ObjectiveConfig] = ()
+        self._counters: dict[str, _NameCounters] = {name: self._new(name) for name in CLASSES}
         self._shown = set(CLASSES)
         self._declared = frozenset(CLASSES)
         self._streams = Streams()
@@ -66,11 +80,23 @@ class OperationCounters:
         self._most_names = 0
         self._traced = False
 
-    def configure(self, names: Iterable[str], most_names: int, *, exemplars: bool) -> None:
+    def configure(
+        self,
+        names: Iterable[str],
+        most_names: int,
+        *,
+        exemplars: bool,
+        objectives: Sequence[ObjectiveConfig] = (),
+    ) -> None:
         """Always show these `names`, and at most `most_names` others; `exemplars`: keep trace ids."""
+        if objectives != self._objectives:
+            self._objectives = objectives
+            for name, each in self._counters.items():
+                each.aim(objective_of(name, objectives))
         self._declared = frozenset((*CLASSES, *names))
         for name in names:
-            self._counters.setdefault(name, _NameCounters())
+            if name not in self._counters:
+                self._counters[name] = self._new(name)
         self._shown |= self._declared
         self._most_names = most_names
         if exemplars != self._traced:
@@ -104,7 +130,7 @@ class OperationCounters:
         self._lost += self._streams.settle(running, now)
         in_flight = self._streams.under_way()
         shown = tuple(
-            (counters if name in self._shown else _NameCounters()).figures(
+            (counters if name in self._shown else self._new(name)).figures(
                 name, in_flight[name], exemplars=self._traced
             )
             for name, counters in self._counters.items()
@@ -117,5 +143,8 @@ class OperationCounters:
     def _counters_of(self, name: str) -> _NameCounters | None:
         counters = self._counters.get(name)
         if counters is None and len(self._counters.keys() - self._declared) < self._most_names:
-            counters = self._counters[name] = _NameCounters()
+            counters = self._counters[name] = self._new(name)
         return counters
+
+    def _new(self, name: str) -> _NameCounters:
+        return _NameCounters(objective=objective_of(name, self._objectives))

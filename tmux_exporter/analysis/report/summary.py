@@ -154,6 +154,7 @@ class Summary:
                 scheduler_sessions(snapshot), SchedulerState, scheduler_key
             ),
             agent_recovery=self._agents.recovery(),
+            agent_outages=self._agents.outages(),
             leaks=tuple(
                 leak_report(leak, process, snapshot)
                 for leak in snapshot.leaks.found

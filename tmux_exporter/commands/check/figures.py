@@ -285,7 +285,7 @@ def _operations(seen: Seen, wanted: Wanted) -> Findings:
         name = each["operation"]
         if wanted.operation not in ("", name):
             continue
-        count, seconds, failed = _since(each, seen.before.get(name))
+        count, seconds, failed, slow = _since(each, seen.before.get(name))
         finished += count
         judged = count >= least
         part = 100 * failed / count if count else 0.0
@@ -299,9 +299,18 @@ def _operations(seen: Seen, wanted: Wanted) -> Findings:
             ),
             Figure(
                 label=f"{name} seconds", value=mean, unit="s", words=f"{mean:.2f} s on average",
-                warning=above(numbers.number("operation_time", "warning")) if judged else None,
             ),
         ]  # fmt: skip
+        # An exporter that is older than this program has none.
+        if (objective := each.get("objective_seconds")) is not None:
+            late = 100 * slow / count if count else 0.0
+            figures.append(
+                Figure(
+                    label=f"{name} slow", value=late, unit="%",
+                    words=f"{slow} of {count} took longer than {objective:g} s, {late:.1f}%",
+                    warning=_ratio(numbers, "operation_slow") if judged else None,
+                )
+            )  # fmt: skip
     unseen = () if figures or not wanted.operation else (f"{wanted.operation}: none of this name is seen",)
     return Findings(
         figures=tuple(figures), unseen=unseen,
@@ -314,19 +323,25 @@ def _ratio(thresholds: Thresholds, table: str) -> Range:
 
 
 def operation_counts(document: Document) -> dict[str, list[float]]:
-    """What a later check compares: by operation how many ended, in how many seconds, and failures."""
-    return {
-        each["operation"]: [each["count"], each["seconds_total"], sum(each["errors"].values())]
-        for each in document.get("operations") or ()
-    }
+    """What a later check compares: by operation how many ended, in how many seconds, failed and slow ones."""
+    return {each["operation"]: _counts(each) for each in document.get("operations") or ()}
 
 
-def _since(operation: Mapping[str, Any], before: Sequence[float] | None) -> tuple[int, float, int]:
-    """How many ended, their seconds, and how many failed, since an earlier check."""
-    now = (operation["count"], operation["seconds_total"], sum(operation["errors"].values()))
-    # Fewer than before: the exporter was started anew.
-    then = before if before is not None and before[0] <= now[0] else (0, 0.0, 0)
-    return int(now[0] - then[0]), max(0.0, now[1] - then[1]), max(0, int(now[2] - then[2]))
+def _counts(operation: Mapping[str, Any]) -> list[float]:
+    failed, slow = sum(operation["errors"].values()), operation.get("slow_total") or 0
+    return [operation["count"], operation["seconds_total"], failed, slow]
+
+
+def _since(operation: Mapping[str, Any], before: Sequence[float] | None) -> tuple[int, float, int, int]:
+    """How many ended, their seconds, how many failed and how many were slow, since an earlier check."""
+    now = _counts(operation)
+    # Fewer than before: the exporter was started anew. An earlier version kept no slow ones.
+    known = before is not None and before[0] <= now[0] and len(before) == len(now)
+    then = before if before is not None and known else (0, 0.0, 0, 0)
+    count, seconds, failed, slow = (
+        max(0.0, after - earlier) for after, earlier in zip(now, then, strict=True)
+    )
+    return int(count), seconds, int(failed), int(slow)
 
 
 def _exporter(seen: Seen, _: Wanted) -> Findings:

@@ -153,6 +153,13 @@ AGENTS = (
         labels=("server",),
         histogram=True,
     ),
+    _agent(
+        "tmux_agent_outage_seconds",
+        "The same of agents that are declared (agents.expected, @agent), or whose dead pane showed that they "
+        "had failed; one that was quit and started again later had no outage.",
+        labels=("server",),
+        histogram=True,
+    ),
 )
 
 LEAKS = (
@@ -234,6 +241,19 @@ OPERATIONS = (
         "all its attempts.",
         histogram=True,
         figure="duration",
+    ),
+    _operation(
+        "tmux_operation_slow_total",
+        "Reported operations that took longer than their objective (operations.objectives); not there for "
+        "a name without one.",
+    ),
+    _operation(
+        "tmux_operation_objective_seconds",
+        "How long operations of this name may take (operations.objectives).",
+    ),
+    _operation(
+        "tmux_operation_objective_ratio",
+        "Which part of the operations of this name has to be done within that time (operations.objectives).",
     ),
     _operation(
         "tmux_operation_errors_total",

@@ -44,7 +44,12 @@ class OperationStage:
         judges = table.complete and config.processes.root == OWN_PROC
 
         def read() -> OperationsReport:
-            self._operations.configure(settings.names, settings.max_names, exemplars=settings.exemplars)
+            self._operations.configure(
+                settings.names,
+                settings.max_names,
+                exemplars=settings.exemplars,
+                objectives=settings.objectives,
+            )
             return self._operations.report(
                 table.processes.keys() if judges else None, self._clock.monotonic()
             )

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from tests.support.clock import ManualClock
 from tests.support.literals.facts import answering, pane, table, tmux_view
 from tests.support.literals.lives import SERVER, agent, shell
@@ -62,6 +64,20 @@ def test_a_restart_counts_from_the_second_sample_on_and_recovery_per_server() ->
     recovery = counts.recovery()["default"]
     assert (counts.restarts(LABELS), recovery.count, recovery.sum) == (1, 1, 3.0)
     assert recovery.counts[:3] == (0, 0, 1)
+    assert counts.outages()["default"].count == 0, "nobody declared it, and it had not crashed"
+
+
+@pytest.mark.parametrize(("declared", "had_crashed"), [(True, False), (False, True)])
+def test_an_outage_is_that_of_an_agent_that_was_declared_or_had_crashed(
+    *, declared: bool, had_crashed: bool
+) -> None:
+    counts = AgentCounts()
+    counts.observe([tracked(AgentState.WORKING)], [UP], at=100.0, now=100.0)
+    back = tracked(AgentState.WORKING, restarted=True, recovered=3.0)
+    back = replace(back, declared=declared, had_crashed=had_crashed)
+    counts.observe([back], [UP], at=105.0, now=105.0)
+    counts.observe([tracked(AgentState.WORKING)], [UP], at=110.0, now=110.0)
+    assert [counts.outages()["default"].count, counts.recovery()["default"].count] == [1, 1]
 
 
 def test_counts_go_on_where_their_labels_come_back_and_end_when_those_are_gone_for_long() -> None:

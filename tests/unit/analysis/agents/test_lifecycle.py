@@ -214,6 +214,11 @@ def test_a_dead_pane_says_whether_its_agent_failed(
     dead = replace(pane("%0", None), dead=True, dead_status=status, dead_signal=signal)
     assert not story.look(panes=[dead])[NAME].crashed
     assert story.look(panes=[dead])[NAME].crashed is crashed
+    # Somebody brings the pane back, and then the agent.
+    story.look(shell())
+    back = story.look(shell(front=False), agent(301))[NAME]
+    assert (back.restarted, back.crashed, back.had_crashed) == (True, False, crashed)
+    assert not story.look(shell(front=False), agent(301))[NAME].had_crashed
 
 
 def test_the_page_names_the_state_of_an_agent_that_is_only_declared() -> None:

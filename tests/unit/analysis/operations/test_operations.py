@@ -15,6 +15,7 @@ from tmux_exporter.analysis.operations.reporters import (
     MOST_UNDER_WAY,
     Gaps,
 )
+from tmux_exporter.config import ObjectiveConfig
 from tmux_exporter.facts.operations import OperationLoss, OperationReport
 from tmux_exporter.facts.report import OperationFigures, OperationsReport
 from tmux_exporter.wire.operation_line import CLASSES, FAILURES
@@ -24,10 +25,14 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 def operations(
-    *reports: OperationReport, names: tuple[str, ...] = (), most: int = 50, exemplars: bool = False
+    *reports: OperationReport,
+    names: tuple[str, ...] = (),
+    most: int = 50,
+    exemplars: bool = False,
+    objectives: tuple[ObjectiveConfig, ...] = (),
 ) -> OperationCounters:
     made = OperationCounters()
-    made.configure(names, most, exemplars=exemplars)
+    made.configure(names, most, exemplars=exemplars, objectives=objectives)
     for report in reports:
         made.observe(report, 1000.0)
     return made
@@ -81,10 +86,57 @@ def test_failures_retries_and_memory_add_up() -> None:
     assert (found.memory_grown_bytes_total, found.memory_shrunk_bytes_total) == (4096, 1024)
 
 
+def test_what_takes_longer_than_its_objective_is_slow() -> None:
+    took = {"status_check": (2.0, 2.1), "recovery": (300.0, 300.1), "deploy": (59.0, 61.0), "build": (900.0,)}
+    made = operations(
+        *(
+            ended(sequence, name, seconds=seconds, failure="timeout")
+            for sequence, (name, seconds) in enumerate(
+                ((name, seconds) for name, times in took.items() for seconds in times), 1
+            )
+        ),
+        names=("deploy", "build", "other"),
+        objectives=(
+            ObjectiveConfig(operation="bu*", excluded=True),
+            ObjectiveConfig(operation="deploy", within=60.0, share=0.9),
+            ObjectiveConfig(operation="b*", within=1.0),
+        ),
+    )
+    found = {
+        each.operation: (each.slow_total, each.objective_seconds, each.objective_ratio)
+        for each in sample(made).operations
+    }
+    assert found == {
+        **dict.fromkeys(("agent_command", "inter_agent_message", "scheduling"), (0, 2.0, 0.99)),
+        "status_check": (1, 2.0, 0.99),
+        "recovery": (1, 300.0, 0.95),
+        "deploy": (1, 60.0, 0.9),
+        **dict.fromkeys(("build", "other"), (None, None, None)),
+    }
+
+
+def test_a_new_objective_counts_from_then_on_and_the_counter_never_falls() -> None:
+    made = operations(ended(1, "deploy", seconds=5.0))
+    assert figures(made, "deploy").slow_total is None
+    strict, excluded = (
+        ObjectiveConfig(operation="*", within=1.0),
+        ObjectiveConfig(operation="*", excluded=True),
+    )
+    for sequence, (objective, slow) in enumerate(
+        ((strict, 1), (excluded, None), (strict, 2), (ObjectiveConfig(operation="*", within=9.0), 2)), 2
+    ):
+        made.configure((), 50, exemplars=False, objectives=(objective,))
+        made.observe(ended(sequence, "deploy", seconds=5.0), 0.0)
+        assert figures(made, "deploy").slow_total == slow
+
+
 def test_a_name_that_nobody_declared_is_shown_with_zero_first() -> None:
     made = operations(ended(1, "deploy"))
-    assert figures(made, "deploy").duration.count == 0
-    assert figures(made, "deploy").duration.count == 1
+    made.configure((), 50, exemplars=False, objectives=(ObjectiveConfig(operation="deploy", within=0.1),))
+    made.observe(ended(2, "deploy"), 0.0)
+    first, second = figures(made, "deploy"), figures(made, "deploy")
+    assert (first.duration.count, first.slow_total) == (0, 0)
+    assert (second.duration.count, second.slow_total) == (2, 1)
 
 
 def test_names_are_bounded() -> None:

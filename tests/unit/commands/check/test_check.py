@@ -87,8 +87,9 @@ def with_wait(seconds: float) -> Report:
     return fleet(agents=(replace(agent, state_since_timestamp_seconds=NOW - seconds),))
 
 
-def with_operations(finished: int, failed: int) -> Report:
+def with_operations(finished: int, failed: int, slow: int = 0) -> Report:
     made = figures("deploy", (0.5,) * finished, failed=failed)
+    made = replace(made, slow_total=slow, objective_seconds=0.4, objective_ratio=0.99)
     return fleet(operations=OperationsReport(operations=(made,), lost={}))
 
 
@@ -115,6 +116,9 @@ DEFAULTS: list[tuple[Subject, Callable[[], Report], Status]] = [
     (Subject.OPERATIONS, lambda: with_operations(50, 1), Status.OK),
     (Subject.OPERATIONS, lambda: with_operations(49, 1), Status.WARNING),
     (Subject.OPERATIONS, lambda: with_operations(9, 9), Status.OK),
+    (Subject.OPERATIONS, lambda: with_operations(20, 0, 5), Status.OK),
+    (Subject.OPERATIONS, lambda: with_operations(20, 0, 6), Status.WARNING),
+    (Subject.OPERATIONS, lambda: with_operations(9, 0, 9), Status.OK),
     (Subject.EXPORTER, fleet, Status.OK),
     (Subject.EXPORTER, lambda: fleet(timestamp=NOW - 301), Status.CRITICAL),
     (Subject.EXPORTER, lambda: fleet(collector_success={"tmux": False}), Status.WARNING),
@@ -157,10 +161,15 @@ def test_cpu_is_told_from_two_reports() -> None:
 
 def test_operations_are_counted_since_an_earlier_check() -> None:
     report = with_operations(100, 50)
-    assert checked(Subject.OPERATIONS, report, before={"deploy": [50, 25.0, 50]}).status is Status.OK
-    assert checked(Subject.OPERATIONS, report, before={"deploy": [50, 25.0, 48]}).status is Status.WARNING
+    assert checked(Subject.OPERATIONS, report, before={"deploy": [50, 25.0, 50, 0]}).status is Status.OK
+    assert checked(Subject.OPERATIONS, report, before={"deploy": [50, 25.0, 48, 0]}).status is Status.WARNING
     # A newer exporter counts from 0.
-    assert checked(Subject.OPERATIONS, report, before={"deploy": [500, 25.0, 50]}).status is Status.WARNING
+    newer = {"deploy": [500, 25.0, 50, 0]}
+    assert checked(Subject.OPERATIONS, report, before=newer).status is Status.WARNING
+    late = with_operations(100, 0, 40)
+    assert checked(Subject.OPERATIONS, late, before={"deploy": [50, 25.0, 0, 40]}).status is Status.OK
+    told = checked(Subject.OPERATIONS, late, before={"deploy": [50, 25.0, 0, 27]})
+    assert "13 of 50 took longer than 0.4 s, 26.0%" in told.text
 
 
 def test_swapped_memory_counts() -> None:
