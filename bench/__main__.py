@@ -16,6 +16,7 @@ from typing import Any
 from bench import isolate, store
 from bench.accuracy import accuracy
 from bench.agents import agents
+from bench.cockpit import cockpit
 from bench.compare import compare, lineage
 from bench.cost import QUICK, Plan, fleet_cost
 from bench.fleet import FLEETS, Fleet, Size
@@ -32,7 +33,7 @@ QUICK_FLEETS = (Size(panes=5, others=50),)
 READ_FLEET = Size(panes=200, others=3000)
 BESIDE = ("series", "lives", "burst")
 """Parts that measure memory and counts, and mostly wait: in a second world, beside the first fleets."""
-PARTS = ("fleets", "accuracy", "memory", "agents", "readers", "forked", *BESIDE)
+PARTS = ("fleets", "accuracy", "memory", "agents", "readers", "cockpit", "forked", *BESIDE)
 
 
 def main() -> int:
@@ -163,6 +164,7 @@ def _measures(
 
     few: dict[str, Any] = {"count": 5, "rounds": 3} if quick else {}
     small: dict[str, Any] = {"size": Size(panes=2, others=0), "more": 20, "within": 5.0} if quick else {}
+    crowd = {"agents": 5, "kept": 5} if quick else {}
     size, orphans = (QUICK_FLEETS[0], 10) if quick else (READ_FLEET, ORPHANS)
     short = replace(plan, windows=min(2, plan.windows))
     return {
@@ -171,6 +173,7 @@ def _measures(
         "memory": put("memory", lambda _: memory(plan, quick=quick)),
         "agents": put("agents", lambda place: {**_here(), **agents(place, **few)}),
         "readers": put("readers", lambda place: {**_here(), **readers(place, size, short, orphans=orphans)}),
+        "cockpit": put("cockpit", lambda place: {**_here(), **cockpit(place, short, **crowd)}),
         "forked": put_growth(
             "forked", lambda place: forked_in_one_pane(place, short, count=50 if quick else FORKED)
         ),

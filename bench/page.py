@@ -86,6 +86,7 @@ def _lines(result: Result) -> Iterator[str]:
     yield from _stages(result)
     yield from _agents(result)
     yield from _readers(result)
+    yield from _cockpit(result)
     yield from _growth(result)
     yield from ("", "## Size, and scrapes of 10 scrapers", "")
     yield from _table(
@@ -138,6 +139,22 @@ def _readers(result: Result) -> Iterator[str]:
     )
     yield ""
     yield from _table(("", "ms"), ((name, _number(value)) for name, value in found["ms"].items()))
+
+
+def _cockpit(result: Result) -> Iterator[str]:
+    if (found := result.get("cockpit")) is None:
+        return
+    yield from ("", "## What the live page costs", "")
+    ms = found["ms"]
+    yield (
+        f"{found['agents']} agents, revision {found['revision']}, load {found['load1']:.0f}. The exporter "
+        f"uses {_number(ms['alone'])} ms of CPU in {found['seconds']:g} s with one scrape, and "
+        f"{_number(ms['viewed'])} ms with an open page: a viewer costs {found['core_percent']:g} % of a "
+        "core (goal 1 %). In Chromium, medians of five loads over loopback: something is painted after "
+        f"{found['paint_ms']:g} ms, and what needs somebody is there after {found['useful_ms']:g} ms (goal "
+        f"1,000). The last hour of {found['kept']} agents, each in a session of its own, takes "
+        f"{found['history_kib']:,.0f} KiB (goal 2,048)."
+    )
 
 
 def _growth(result: Result) -> Iterator[str]:

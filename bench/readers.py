@@ -37,7 +37,7 @@ def readers(folder: Path, size: Size, plan: Plan, *, orphans: int = ORPHANS) -> 
         with peers.ours("read", folder, *arguments) as exporter:
             alone = _cost(exporter, {}, plan)["read"]
             say("  one viewer of the page")
-            with _viewer(exporter):
+            with viewer(exporter):
                 viewed = _cost(exporter, {}, plan)["read"]
             say("  top")
             with _top(exporter, folder) as pid:
@@ -72,7 +72,7 @@ def _cost(exporter: Peer, beside: dict[str, int], plan: Plan) -> dict[str, float
 
 
 @contextmanager
-def _viewer(exporter: Peer) -> Iterator[None]:
+def viewer(exporter: Peer) -> Iterator[None]:
     """An open page: it takes every report."""
     host, port = _address(exporter).split(":")
     taken = [0]

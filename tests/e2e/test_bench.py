@@ -29,6 +29,8 @@ def test_a_quick_run_writes_page_results_and_picture(tmp_path: Path) -> None:
     assert result["memory"]["cost"]["counted_mib"] > 150
     assert result["lives"]["panes"] == 100
     assert all(used > 0 for used in result["readers"]["ms"].values())
+    assert result["cockpit"]["useful_ms"] >= result["cockpit"]["paint_ms"] > 0
+    assert result["cockpit"]["history_kib"] > 10
     assert result["growth"]["series_of_a_session"] > 10
     assert result["growth"]["forked"]["ms"] > 0
     assert result["growth"]["burst"]["mib"]["largest"] > 10

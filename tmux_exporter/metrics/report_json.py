@@ -16,6 +16,7 @@ from types import MappingProxyType
 
 from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.detail import Detail, DetailProcess
+from tmux_exporter.facts.host import HostFacts
 from tmux_exporter.facts.remediation import PolicyStatus, RemediatorReport
 from tmux_exporter.facts.report import (
     AgentReport,
@@ -76,6 +77,10 @@ _SPENDING = (
         "context_window_tokens",
     ),
     *("last_prompt_timestamp_seconds", "account"),
+)
+_HOST = (
+    *("memory_bytes", "memory_available_bytes", "load1", "processes", "threads", "threads_limit"),
+    *("user_pids", "user_pids_limit", "oom_kills"),
 )
 _USAGE = tuple(each.name for each in fields(Usage))
 _TOP = (
@@ -260,9 +265,15 @@ def render(report: Report, left_out: Mapping[str, int] = MappingProxyType({})) -
         if report.operations
         else None,
         "remediator": _remediator(report.remediator),
+        "host": _host(report.host),
         "remembered": [_remembered(each) for each in report.remembered],
     }
     return json.dumps(document, allow_nan=False, separators=(",", ":")).encode("ascii")
+
+
+def _host(host: HostFacts | None) -> Json:
+    """Null where it is not read. No names: a mount point may say what somebody typed."""
+    return _fields(host, _HOST) if host else None
 
 
 def render_detail(detail: Detail, timestamp: float) -> bytes:

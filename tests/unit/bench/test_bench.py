@@ -119,6 +119,18 @@ RESULT: dict[str, Any] = {
         "orphans": 300,
         "ms": {"exporter, and top": 40.0, "top itself": 90.0},
     },
+    "cockpit": {
+        "revision": "abc1234",
+        "load1": 1.0,
+        "agents": 150,
+        "seconds": 15.0,
+        "ms": {"alone": 40.0, "viewed": 100.0},
+        "core_percent": 0.4,
+        "paint_ms": 120,
+        "useful_ms": 340,
+        "kept": 200,
+        "history_kib": 900,
+    },
     "growth": {
         "revision": "abc1234",
         "load1": 1.0,

@@ -51,6 +51,13 @@ def test_tells_of_operations_and_whether_their_reports_come_here() -> None:
     assert parsed(replace(example_report(), operations=None))["operations"] is None
 
 
+def test_tells_of_the_host_without_names() -> None:
+    told = parsed(example_report())["host"]
+    assert (told["memory_available_bytes"], told["load1"], told["processes"]) == (9_876_543_488, 1.75, 321)
+    assert all(each is None or isinstance(each, int | float) for each in told.values())
+    assert parsed(replace(example_report(), host=None))["host"] is None
+
+
 def test_tells_what_a_remediator_does() -> None:
     report = example_report()
     told = parsed(report)["remediator"]

@@ -1,7 +1,7 @@
 // The tables of what works beside the agents, and of what they left: schedulers, leaks, operations, the remediator.
 
 import { figure, memory, server, share, when } from "./columns.js";
-import { UNKNOWN, bytes, count, moment, total, until } from "./format.js";
+import { UNKNOWN, bytes, count, lasting, moment, total, until } from "./format.js";
 import { isOtherLeak } from "./needs.js";
 import { leakPlace, schedulerPlace } from "./places.js";
 import { leakKey } from "./rates.js";
@@ -159,9 +159,7 @@ export const operations = {
     },
     figure("count", "Done", (operation) => operation.count),
     figure("flight", "Under way", (operation) => operation.in_flight),
-    figure("mean", "On average", meanOf, (operation) => ({
-      text: meanOf(operation) === null ? UNKNOWN : `${meanOf(operation).toPrecision(2)} s`,
-    })),
+    figure("mean", "On average", meanOf, (operation) => ({ text: lasting(meanOf(operation)) })),
     figure("failed", "Failed", failed, (operation) => ({
       text: count(failed(operation)),
       mark: failed(operation) ? "warn" : "",

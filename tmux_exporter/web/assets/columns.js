@@ -21,7 +21,7 @@ export const memory = (of) => ({
   show: (item) => {
     const { memory_bytes: used, memory_limit_bytes: limit, swap_memory_bytes: swap } = of(item);
     const ratio = used !== null && limit ? used / limit : null;
-    const near = ratio !== null && ratio >= NEARLY ? `${Math.floor(ratio * 100)} % of its limit` : "";
+    const near = ratio !== null && ratio >= NEARLY ? `${Math.floor(ratio * 100)} % of limit` : "";
     return {
       text: bytes(used),
       mark: strain(ratio),

@@ -56,6 +56,20 @@ export function moment(timestamp) {
   return timestamp === null ? "" : new Date(timestamp * 1000).toLocaleString();
 }
 
+// A moment of the next or last hours by its time of day, another one with its date.
+export function near(timestamp, now) {
+  const time = { hour: "numeric", minute: "2-digit" };
+  const far = Math.abs(timestamp - now) > 72000;
+  return new Date(timestamp * 1000).toLocaleString([], far ? { month: "short", day: "numeric", ...time } : time);
+}
+
+// How long something takes.
+export function lasting(seconds) {
+  if (seconds === null) return UNKNOWN;
+  if (seconds >= 100) return duration(seconds);
+  return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toPrecision(2)} s`;
+}
+
 export function plural(number, one, many = `${one}s`) {
   return `${count(number)} ${number === 1 ? one : many}`;
 }

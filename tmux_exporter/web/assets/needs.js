@@ -4,7 +4,7 @@ import { Command } from "./copy.js";
 import { bytes, duration, moment, plural, until } from "./format.js";
 import { agentPlace, leakPlace, schedulerPlace, sessionPlace } from "./places.js";
 import { element } from "./table.js";
-import { FATES, KINDS, REASONS, SOURCES, fateOf } from "./words.js";
+import { FATES, KINDS, REASONS, SOURCES, fateOf, pillOf, whyWaits } from "./words.js";
 
 const MOST = 6; // rows that are shown before somebody asks for all
 const NEAR_LIMIT = 0.9;
@@ -78,18 +78,14 @@ const known = (values) => values.filter((value) => value !== null && value !== u
 const earliest = (values) => (known(values).length ? Math.min(...known(values)) : null);
 
 function agentRow(agent, now) {
-  const ends = agent.usage_limit_reset_timestamp_seconds;
-  const limited = agent.waiting_reason === "usage_limit";
-  const why = limited && ends ? `for its usage limit, until ${moment(ends)}` : REASONS[agent.waiting_reason];
   const since = agent.state_since_timestamp_seconds;
   return {
     key: `agent\n${agent.server}\n${agent.session}\n${agent.agent}`,
-    // A limit ends by itself: nobody can answer it.
-    kind: limited ? "warn" : "bad",
+    kind: pillOf(agent),
     pill: "waiting",
     who: agent.agent,
     where: agent.session,
-    what: `${why ?? "for a person"}, ${duration(Math.max(0, now - since))}`,
+    what: `${whyWaits(agent, now) || REASONS.other}, ${duration(Math.max(0, now - since))}`,
     title: `since ${moment(since)}; ${SOURCES[agent.state_source] ?? ""}`,
     since,
     place: agentPlace(agent),

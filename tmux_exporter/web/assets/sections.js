@@ -5,7 +5,7 @@ import { UNKNOWN, bytes, count, duration, moment, plural } from "./format.js";
 import { agentPlace, serverPlace, sessionPlace } from "./places.js";
 import { agentKey, serverKey, sessionKey } from "./rates.js";
 import { leaks, operations, remediator, schedulers } from "./background.js";
-import { REASONS, SOURCES, STATES, URGENCY, reasonOf } from "./words.js";
+import { SOURCES, STATES, URGENCY, pillOf, reasonOf, whyWaits } from "./words.js";
 
 function standing(server) {
   if (server.up) return { text: "up", pill: "good" };
@@ -76,13 +76,12 @@ const agents = {
       hint: "What it does, and since when; those that wait longest for a person come first",
       value: (agent) => URGENCY.indexOf(agent.state) + agent.state_since_timestamp_seconds / 1e12,
       show: (agent, { now }) => {
-        const [pill, words] = STATES[agent.state] ?? ["warn", ""];
+        const [, words] = STATES[agent.state] ?? ["warn", ""];
         const since = duration(Math.max(0, now - agent.state_since_timestamp_seconds));
-        const ends = agent.usage_limit_reset_timestamp_seconds;
-        const why = ends ? `for its usage limit, until ${moment(ends)}` : REASONS[agent.waiting_reason];
+        const why = whyWaits(agent, now);
         return {
           text: agent.state,
-          pill,
+          pill: pillOf(agent),
           note: why ? `${why}, ${since}` : since,
           title: `${words} since ${moment(agent.state_since_timestamp_seconds)}; ${SOURCES[agent.state_source] ?? ""}`,
         };
@@ -158,6 +157,7 @@ const servers = {
   place: serverPlace,
   search: (server) => [server.server, standing(server).text, server.reason ?? ""],
   sort: { by: "name", down: false },
+  well: (all) => (all.every((server) => server.up) ? (all.length > 1 ? "all answer" : "answers") : null),
   empty: "No tmux server.",
   columns: [
     {

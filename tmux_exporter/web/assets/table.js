@@ -30,7 +30,7 @@ function kind(column) {
   return `${column.number ? "number" : "words"} of-${column.id}`;
 }
 
-const YIELDS = ["started", "threads", "history", "activity", "processes", "clients", "windows", "helpers", "pane", "fds"];
+const YIELDS = ["started", "threads", "history", "activity", "processes", "clients", "windows", "helpers", "pane", "fds", "server", "program"];
 const STAYS = ["state", "memory", "cpu"];
 const LINE = { width: 44, height: 14 };
 
@@ -103,6 +103,7 @@ export class Table {
   #words = [];
   #sort;
   #yielded = new Set();
+  #unfolded = false;
 
   constructor(section) {
     this.#section = section;
@@ -119,6 +120,12 @@ export class Table {
     );
     this.scroll = element("div", { className: "scroll" }, this.table);
     this.nothing = element("p", { className: "nothing" });
+    this.well = element("span", { className: "note" });
+    this.more = element("button", { type: "button", className: "more", hidden: true });
+    this.more.addEventListener("click", () => {
+      this.#unfolded = !this.#unfolded;
+      this.#draw();
+    });
     new ResizeObserver(([{ contentRect }]) => {
       if (Math.round(contentRect.width) !== this.width) this.#fit();
     }).observe(this.scroll);
@@ -126,7 +133,7 @@ export class Table {
     this.node = element(
       "section",
       { id: section.id, className: "card", "aria-labelledby": heading.id },
-      element("div", { className: "title" }, heading, this.count),
+      element("div", { className: "title" }, heading, this.count, this.well, this.more),
       this.scroll,
       this.nothing,
     );
@@ -177,7 +184,15 @@ export class Table {
     write(this.nothing, total === 0 ? empty : "Nothing here matches the filter.");
     this.nothing.hidden = shown.length > 0;
     this.node.hidden = Boolean(this.#section.optional) && total === 0;
-    this.scroll.hidden = shown.length === 0;
+    // What is well is one line, until somebody asks for all of it.
+    const well = this.#words.length || !total ? null : (this.#section.well?.(this.#items) ?? null);
+    write(this.well, well ?? "");
+    this.more.hidden = well === null;
+    write(this.more, this.#unfolded ? "Hide" : "Show");
+    this.more.setAttribute("aria-expanded", `${this.#unfolded}`);
+    const folded = well !== null && !this.#unfolded;
+    const wasFolded = this.scroll.hidden;
+    this.scroll.hidden = shown.length === 0 || folded;
     columns.forEach((column, index) => {
       const sorted = column.id === this.#sort.by ? (this.#sort.down ? "descending" : "ascending") : "none";
       this.headers[index].setAttribute("aria-sort", sorted);
@@ -202,7 +217,7 @@ export class Table {
       if (this.body.children[place] !== row.node) this.body.insertBefore(row.node, this.body.children[place] ?? null);
     });
     for (const [name, row] of this.#rows) if (!kept.has(name)) row.node.remove();
-    const changed = kept.size !== this.#rows.size || this.drawn !== (this.#context?.past.version > 1);
+    const changed = wasFolded !== this.scroll.hidden || kept.size !== this.#rows.size || this.drawn !== (this.#context?.past.version > 1);
     this.drawn = this.#context?.past.version > 1;
     this.#rows = kept;
     if (changed) this.#fit();
@@ -216,7 +231,17 @@ export class Table {
     this.width = this.scroll.clientWidth;
     if (!this.width) return;
     this.#yielded.clear();
-    const order = [...YIELDS.filter((id) => ids.includes(id)), ...last.reverse()];
+    const order = new Set([...YIELDS.filter((id) => ids.includes(id)), ...last.reverse()]);
+    this.#yield();
+    // One layout tells how wide each is: where they do not fit, none is wider than it must be.
+    const widths = new Map(ids.map((id, place) => [id, this.headers[place].offsetWidth]));
+    let over = this.scroll.scrollWidth - this.scroll.clientWidth;
+    for (const id of order) {
+      if (over <= 0) break;
+      this.#yielded.add(id);
+      order.delete(id);
+      over -= widths.get(id);
+    }
     this.#yield();
     for (const id of order) {
       if (this.scroll.scrollWidth <= this.scroll.clientWidth) return;

@@ -2,7 +2,7 @@
 
 import { UNKNOWN, ago, bytes, count, duration, plural, until } from "./format.js";
 import { agentPlace, leakPlace, namesIn, schedulerPlace, serverPlace, sessionPlace } from "./places.js";
-import { FATES, KINDS, REASONS, SOURCES, STATES, fateOf, reasonOf } from "./words.js";
+import { FATES, KINDS, SOURCES, fateOf, pillOf, reasonOf, whyWaits } from "./words.js";
 
 const ofSession = (one) => (other) => other.server === one.server && other.session === one.session;
 const words = (text) => `${text ?? ""}`.replaceAll("_", " ");
@@ -13,7 +13,7 @@ export const THINGS = {
     find: (report, place) => report.agents.find((each) => agentPlace(each) === place),
     query: ({ server, session, agent }) => ({ server, session, agent }),
     name: (agent) => agent.agent,
-    pill: (agent) => [STATES[agent.state]?.[0] ?? "warn", agent.state],
+    pill: (agent) => [pillOf(agent), agent.state],
     facts: agentFacts,
     command: (agent) => agent.attach_command,
     explain: (agent) => (agent.pid === null ? null : agent.pid),
@@ -149,7 +149,7 @@ export const THINGS = {
 
 function agentFacts(agent, { now, told }) {
   const since = agent.state_since_timestamp_seconds;
-  const reason = REASONS[agent.waiting_reason];
+  const reason = whyWaits(agent, now);
   const passed = (told?.clues ?? []).map(({ source, state }) => `${SOURCES[source]}: ${words(state) || "nothing sure"}`);
   return [
     ["State", [words(agent.state), reason, `for ${duration(Math.max(0, now - since))}`].filter(Boolean).join(", ")],
@@ -201,7 +201,7 @@ function usageFacts(usage) {
   ];
 }
 
-const agentLine = (agent) => [agent.agent, agentPlace(agent), words(agent.state), STATES[agent.state]?.[0]];
+const agentLine = (agent) => [agent.agent, agentPlace(agent), words(agent.state), pillOf(agent)];
 const sessionsOf = (sessions) => sessions.map((each) => [each.session, sessionPlace(each), bytes(each.usage.memory_bytes)]);
 const schedulersOf = (schedulers) => [
   "Schedulers of its session",

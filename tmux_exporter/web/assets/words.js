@@ -1,5 +1,7 @@
 // Words and colours for every closed list of a report: the same wherever the page shows one.
 
+import { near } from "./format.js";
+
 // Why a server's answer is not to be used, in words.
 export const FAILURES = {
   hung: () => "it does not answer in time, as if stopped or overloaded",
@@ -96,6 +98,17 @@ export const REASONS = {
   auth: "for a login",
   other: "for a person",
 };
+
+// What an agent waits for, in words; "" where nothing tells.
+export function whyWaits(agent, now) {
+  const ends = agent.usage_limit_reset_timestamp_seconds;
+  if (isLimited(agent) && ends) return `for its usage limit, until ${near(ends, now)}`;
+  return REASONS[agent.waiting_reason] ?? "";
+}
+
+// A limit ends by itself: nobody can answer it.
+export const isLimited = (agent) => agent.waiting_reason === "usage_limit";
+export const pillOf = (agent) => (isLimited(agent) ? "warn" : (STATES[agent.state]?.[0] ?? "warn"));
 
 // What a process that outlived its pane is: how surely something is to be done about it, in words.
 export const KINDS = {
