@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -12,10 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.clock import ManualClock
 from tests.support.literals.report import example_report
 from tests.support.literals.spending import RECORDED, STARTED, answer, head, record
 from tmux_exporter.analysis.spending.account import Account
 from tmux_exporter.analysis.spending.counters import SpendingCounts
+from tmux_exporter.commands.spent_days import spent_by_day
+from tmux_exporter.commands.views.spending import as_text
 from tmux_exporter.config import defaults
 from tmux_exporter.facts.process import ProcessId
 from tmux_exporter.facts.spending import Exactness, ProcessSpending, Spent, Tokens
@@ -148,6 +152,35 @@ def _read(name: str, lines: list[bytes]) -> Spent:
         parse = _PARSE[name.partition("-")[0]]
     account.conversation(begins=0).observe(found for each in lines if (found := parse(each)))
     return account.spent()
+
+
+_PLACES = {
+    "claude": f".claude/projects/-{MARKER}/",
+    "codex": ".codex/sessions/2026/12/01/rollout-",
+    "gemini": f".gemini/tmp/{MARKER}/chats/",
+    "pi": f".pi/agent/sessions/--{MARKER}--/",
+}
+
+
+def test_no_text_of_any_line_reaches_what_is_told_by_day(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor one of the table of prices, nor the name of any folder."""
+    caplog.set_level(logging.DEBUG)
+    home = tmp_path / MARKER
+    for path in sorted(RECORDED.glob("*.jsonl")):
+        copy = home / f"{_PLACES[path.name.partition('-')[0]]}{MARKER}{path.name}"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        records = [_marked(json.loads(each)) for each in path.read_bytes().splitlines()]
+        copy.write_text("".join(json.dumps(each) + "\n" for each in records))
+    os.mkfifo(home / ".pi/agent/sessions" / f"--{MARKER}--" / "pipe.jsonl")
+    prices = home / "prices.json"
+    row = {"input_cost_per_token": 1e-6, "output_cost_per_token": 1e-6, "comment": MARKER}
+    prices.write_text(json.dumps({"other": row, MARKER: row, "note": MARKER}))
+    for table in (str(prices), str(home / "none.json")):
+        found = spent_by_day(ManualClock(time=STARTED + 3600), {"HOME": str(home)}, table, 3)
+        assert {each["program"] for each in found["rows"]} == _PLACES.keys() and found["unread"]
+        assert MARKER not in json.dumps(found) + as_text(found) + caplog.text
 
 
 def test_no_text_of_any_line_reaches_a_page_or_a_log(caplog: pytest.LogCaptureFixture) -> None:

@@ -304,6 +304,7 @@ def _usage(fleet: Fleet) -> None:
     assert "writes no file that is surely its own" in fleet.exporter("usage")
     (row,) = json.loads(fleet.exporter("usage", "--json"))["rows"]
     assert (row["agent"], row["cost_dollars"], row["whole"]) == ("lead", None, False)
+    assert "none of your agents' files" in fleet.exporter("usage", "--by", "day")
 
 
 @case("tmux-exporter completion")

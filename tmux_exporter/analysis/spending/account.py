@@ -44,14 +44,15 @@ V = TypeVar("V")
 class _Recent(Generic[K, V]):
     """The values of the last keys."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         self._values: dict[K, V] = {}
+        self._most = most
 
     def swap(self, key: K, value: V) -> V | None:
         """Keep a value; the one before."""
         before = self._values.pop(key, None)
         self._values[key] = value
-        if len(self._values) > _REMEMBERED:
+        if len(self._values) > self._most:
             del self._values[next(iter(self._values))]
         return before
 
@@ -62,14 +63,17 @@ class _Recent(Generic[K, V]):
 class Account:
     """The account of one process; its conversations add to it."""
 
-    def __init__(self, since: float, prices: PriceTable = OURS) -> None:
-        """`since` is the wall time at which the process started."""
+    def __init__(self, since: float, prices: PriceTable = OURS, *, remembered: int = _REMEMBERED) -> None:
+        """`since` is the wall time at which the process started; `remembered` is of how many requests."""
         self.since, self.prices = since, prices
+        self.at = since
+        """When the line was written that is being counted."""
+
         self.until = math.inf
         self._tokens: dict[str, Tokens] = {}
         self._costs: dict[str, Cost] = {}
-        self._requests: _Recent[str, RequestSeen] = _Recent()
-        self._tools: _Recent[str, bool] = _Recent()
+        self._requests: _Recent[str, RequestSeen] = _Recent(remembered)
+        self._tools: _Recent[str, bool] = _Recent(remembered)
         self._counts = dict.fromkeys(("requests", "turns", "compactions"), 0)
         self._tool_calls = dict.fromkeys(ToolResult, 0)
         self._context: int | None = None
@@ -193,6 +197,7 @@ class Conversation:
         """Count these lines."""
         for line in lines:
             counts = self._from <= line.at < self._account.until
+            self._account.at = line.at
             for event in line.events:
                 if isinstance(event, TotalSeen):
                     self._observe_total(event, counts=counts)

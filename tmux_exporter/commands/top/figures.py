@@ -32,3 +32,13 @@ def short_bytes(count: int | None) -> str:
             return f"{value:.1f}{unit}" if value < 10 and unit != "B" else f"{value:.0f}{unit}"
         value /= 1024
     raise AssertionError("the last unit returns")
+
+
+def short_count(count: int) -> str:
+    """Four characters or so: `950`, `12.3k`, `1.25M`."""
+    return str(count) if count < 10_000 else f"{count / 1e3:.0f}k" if count < 1e6 else f"{count / 1e6:.1f}M"
+
+
+def dollars(cost: float, *, whole: bool) -> str:
+    """With a plus where it is at least that."""
+    return f"${cost:.2f}" + ("" if whole else "+")

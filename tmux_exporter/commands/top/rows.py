@@ -12,6 +12,7 @@ from typing import Any
 from tmux_exporter.commands.views.schedulers import TROUBLE
 from tmux_exporter.commands.views.text_table import known_sum
 from tmux_exporter.facts.leaks import LeakKind
+from tmux_exporter.facts.spending import TokenKind
 
 Document = Mapping[str, Any]
 _Place = tuple[str, str]
@@ -51,6 +52,16 @@ class RowUsage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RowSpending:
+    """What an agent has spent since it started; not `whole`: at least that. None is not known."""
+
+    tokens: int
+    cost_dollars: float
+    whole: bool
+    context_ratio: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaksAndSchedulers:
     """Leaks and pending schedulers of a session, and when the next one is due."""
 
@@ -81,6 +92,7 @@ class AgentRow:
     helpers: Mapping[str, Mapping[str, int | None]]
     usage_limit_reset_timestamp_seconds: float | None = None
     attach_command: str | None = None
+    spent: RowSpending | None = None
 
 
 RowKey = tuple[str, ...]
@@ -258,6 +270,19 @@ def _agent(agent: Mapping[str, Any], rates: Rates) -> AgentRow:
         helpers=agent.get("helpers", {}),
         usage_limit_reset_timestamp_seconds=agent.get("usage_limit_reset_timestamp_seconds"),
         attach_command=agent.get("attach_command"),
+        spent=_spent(agent["spending"]) if agent.get("spending") else None,
+    )
+
+
+def _spent(spending: Mapping[str, Any]) -> RowSpending:
+    since, window = spending["since_start"], spending["context_window_tokens"]
+    models = since["models"].values()
+    filled = spending["context_tokens"]
+    return RowSpending(
+        tokens=sum(model.get(kind, 0) for model in models for kind in TokenKind),
+        cost_dollars=sum(model["cost_dollars"] for model in models),
+        whole=since["whole"] and not any(model["unpriced_tokens"] for model in models),
+        context_ratio=filled / window if window and filled is not None else None,
     )
 
 

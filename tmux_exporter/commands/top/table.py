@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from tmux_exporter.commands.top.figures import cores, due_words, short_bytes
+from tmux_exporter.commands.top.columns import COLUMNS, SPENDING, ColumnOf
+from tmux_exporter.commands.top.figures import cores, dollars, due_words, short_bytes, short_count
 from tmux_exporter.commands.top.keys import HELP, KEYS
 from tmux_exporter.commands.top.lists import STATE_STYLES, Listed, Tab
 from tmux_exporter.commands.top.rows import (
@@ -16,6 +17,7 @@ from tmux_exporter.commands.top.rows import (
     Board,
     LeaksAndSchedulers,
     RowKey,
+    RowSpending,
     RowUsage,
     SessionRow,
     Sort,
@@ -226,43 +228,6 @@ def _foot(view: ScreenView) -> Text:
     return Text(KEYS, style="dim")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Column:
-    """One column: its cells are found by `key`; `sort` orders the rows by it.
-
-    `least` keeps it from jumping to and fro with its figures; a `wide` one needs a wide terminal, the
-    one that is `wider` still more.
-    """
-
-    key: str
-    title: str
-    sort: Sort | None = None
-    right: bool = False
-    wide: bool = False
-    wider: bool = False
-    from_width: int = 0
-    least: int | None = None
-    most: int | None = None
-
-
-_COLUMNS = (
-    _Column(key="name", title="SESSION / AGENT", sort=Sort.NAME, least=15),
-    _Column(key="program", title="PROGRAM", wide=True, least=8, most=11),
-    _Column(key="state", title="STATE", sort=Sort.STATE, least=10),
-    _Column(key="reason", title="FOR", wide=True, least=11),
-    _Column(key="since", title="SINCE", right=True, from_width=48, least=7),
-    _Column(key="cpu", title="CPU", sort=Sort.CPU, right=True, least=5),
-    _Column(key="memory", title="MEM", sort=Sort.MEMORY, right=True, least=4),
-    _Column(key="limit", title="LIM", right=True, from_width=58, least=4),
-    _Column(key="fds", title="FDS", sort=Sort.FDS, right=True, from_width=62, least=4),
-    _Column(key="processes", title="PROCS", right=True, wide=True),
-    _Column(key="helpers", title="HELPERS", wide=True, wider=True, most=24),
-    _Column(key="pane", title="PANE", wide=True),
-    _Column(key="leaks", title="LEAK", sort=Sort.LEAKS, right=True, from_width=68, least=5),
-    _Column(key="next", title="NEXT", sort=Sort.DUE, right=True, from_width=76, least=8),
-    _Column(key="server", title="SERVER", wide=True, most=24),
-)
-
 _Cells = dict[str, Text]
 
 
@@ -277,11 +242,13 @@ def _help() -> Iterator[Text]:
 def _table(board: Board, view: ScreenView, width: int, chosen: int | None = None) -> Table:
     wide = width >= WIDE
     several = len({each.server for each in board.sessions}) > 1
-    columns = [each for each in _COLUMNS if (wide or not each.wide) and each.from_width <= width]
+    columns = [each for each in COLUMNS if (wide or not each.wide) and each.from_width <= width]
     if width < WIDER:
         columns = [each for each in columns if not each.wider]
     if not several:
         columns = [each for each in columns if each.key != "server"]
+    if not any(agent.spent for session in board.sessions for agent in session.agents):
+        columns = [each for each in columns if each.key not in SPENDING]
     table = Table(
         *(_column(each, width, chosen=each.sort is view.sort) for each in columns),
         box=None,
@@ -298,7 +265,7 @@ def _table(board: Board, view: ScreenView, width: int, chosen: int | None = None
     return table
 
 
-def _column(column: _Column, width: int, *, chosen: bool) -> Column:
+def _column(column: ColumnOf, width: int, *, chosen: bool) -> Column:
     most = column.most if width >= WIDER else column.most and min(column.most, _CRAMPED)
     return Column(
         Text(f"{column.title}▾" if chosen else column.title),
@@ -368,6 +335,7 @@ def _agent_cells(agent: AgentRow, now: float, *, wide: bool) -> _Cells:
         "processes": Text(str(agent.cost.processes)),
         "helpers": Text(_helpers(agent), style="dim"),
         **_cost_cells(agent.cost),
+        **(_spent_cells(agent.spent) if agent.spent else {}),
     }
 
 
@@ -385,6 +353,18 @@ def _cost_cells(cost: RowUsage) -> _Cells:
         "memory": Text(short_bytes(cost.memory_bytes), style=strained),
         "limit": Text("-" if ratio is None else f"{ratio:.0%}", style=strained or "dim"),
         "fds": Text(number(cost.open_fds)),
+    }
+
+
+def _spent_cells(spent: RowSpending) -> _Cells:
+    ratio = spent.context_ratio
+    return {
+        "cost": Text(dollars(spent.cost_dollars, whole=spent.whole)),
+        "tokens": Text(short_count(spent.tokens)),
+        "context": Text(
+            UNKNOWN if ratio is None else f"{ratio:.0%}",
+            style="dim" if ratio is None else "" if ratio < _NEARLY else "yellow",
+        ),
     }
 
 

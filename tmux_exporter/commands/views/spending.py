@@ -14,7 +14,14 @@ _KEYS = {
     "agent": ("server", "session", "agent", "program", "state"),
     "session": ("server", "session", "agents"),
     "model": ("model", "agents"),
+    "day": ("day", "program"),
 }
+
+_NOTHING = {
+    "model": "no agent runs whose file is known",
+    "day": "none of your agents' files has a request of these days",
+}
+_DAYS = "by the times in your agents' files, those that ended too, in days of your time zone"
 
 
 def as_dict(document: Mapping[str, Any], by: str) -> dict[str, Any]:
@@ -45,14 +52,16 @@ def as_text(found: Mapping[str, Any]) -> str:
     """The rows as a table for a terminal, with what its marks mean."""
     rows, by = found["rows"], found["by"]
     if not rows:
-        return "no agent runs" if by != "model" else "no agent runs whose file is known"
+        return _NOTHING.get(by, "no agent runs")
     keys = _KEYS[by]
     more = ("CONTEXT>", "PROMPTED>") if by == "agent" else ()
     requests = ("REQUESTS>",) if by != "model" else ()
     titles = columns(*(key.upper() for key in keys), *requests, *_FIGURES, *more)
     lines = table(titles, [_cells(row, by, found["timestamp"]) for row in rows])
     lines.append("")
-    lines.append(f"  since each agent started; {_of_prices(found)}")
+    lines.append(f"  {'since each agent started' if by != 'day' else _DAYS}; {_of_prices(found)}")
+    if found.get("unread"):
+        lines.append(f"  {sum(found['unread'].values())} files or databases could not be read")
     if any(not row["whole"] or row["unpriced_tokens"] for row in rows):
         lines.append("  +  at least that: more was spent before it was known, or has no price")
     if any(row["input"] is None for row in rows):

@@ -57,7 +57,7 @@ class FileWatch:
         self._programs: dict[ProcessId, str] = {}
         self._found: Mapping[ProcessId, ProcessSpending] = {}
         self._quotas: Quotas = {}
-        self._prices, self._refused = _table(prices, uid) if not only_limits else (OURS, None)
+        self._prices, self._refused = price_table(prices, uid) if not only_limits else (OURS, None)
         self._reader = SpendingReader(
             uid=uid,
             clock=clock,
@@ -136,7 +136,7 @@ class FileWatch:
         return {**self._reader.problems, **refused}
 
 
-def _table(path: str, uid: int) -> tuple[PriceTable, SpendingProblem | None]:
+def price_table(path: str, uid: int) -> tuple[PriceTable, SpendingProblem | None]:
     """The table of prices, and why that of the user is not read: then nothing has a price."""
     if not path:
         return OURS, None

@@ -158,6 +158,12 @@ def _read_head(path: str, uid: int) -> Thread | None:
         return None
 
 
+def rollout_source(path: str, uid: int) -> Source | None:
+    """A rollout by its path; None where it is none."""
+    thread = _read_head(path, uid)
+    return _source(_Rollout(path=path, thread=thread)) if thread is not None else None
+
+
 def _is_first(source: Source, since: float) -> bool:
     """Whether the process began this conversation as it started: a later one may have followed another."""
     return source.begins is not None and abs(source.begins - since) <= _STARTING_SECONDS

@@ -8,6 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from tests.support.literals.report import NOW, agent, example_report, large_report, session
+from tests.support.literals.spending import SPENDING
 from tmux_exporter.commands.top.keys import HELP
 from tmux_exporter.commands.top.loop import _pressed, _typed
 from tmux_exporter.commands.top.rows import Board, Rates, Sort, board
@@ -158,3 +159,30 @@ def test_a_session_whose_orphans_nobody_could_watch_uses_at_least_what_is_shown(
         lines = plain(frame(made(replace(example_report(), sessions=(short,))), VIEW, 80, 24))
         (row,) = [line for line in lines if line.startswith("work")]
         assert ("≥" in row) is mark
+
+
+def test_what_agents_spend_is_told_where_it_is_known_and_there_is_room() -> None:
+    lead = agent("default", "work", "lead", "%1", program="claude", scale=2)
+    spends = replace(SPENDING, context_tokens=150_000, context_window_tokens=200_000, whole=False)
+    report = replace(
+        example_report(),
+        sessions=(session("default", "work", 1),),
+        agents=(replace(lead, spending=spends), replace(lead, agent="test", spending=None)),
+    )
+    for width, titles in (
+        (119, ()),
+        (120, ("COST",)),
+        (130, ("COST", "CTX")),
+        (170, ("COST", "TOKENS", "CTX")),
+    ):
+        lines = plain(frame(made(report), VIEW, width, 24))
+        (title,) = [line for line in lines if "SESSION / AGENT" in line]
+        assert [each for each in title.split() if each in ("COST", "TOKENS", "CTX")] == list(titles)
+        assert max(map(cell_len, lines)) <= width
+    lines = plain(frame(made(report), VIEW, 170, 24))
+    (known,) = [line for line in lines if line.startswith("  lead")]
+    (other,) = [line for line in lines if line.startswith("  test")]
+    assert " $0.02+ 720 " in " ".join(known.split()) + " " and " 75% " in known
+    assert "$" not in other
+    without = replace(report, agents=(replace(lead, spending=None),))
+    assert "COST" not in "".join(plain(frame(made(without), VIEW, 200, 24)))
