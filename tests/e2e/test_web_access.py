@@ -210,7 +210,6 @@ def test_systemd_hands_over_the_sockets_and_a_reload_by_http_says_what_is_wrong(
                 ),
                 *(f"--setenv={name}={value}" for name, value in environ.items()),
                 *(sys.executable, "-m", "tmux_exporter", "serve", "--config", str(config)),
-                "--web.systemd-socket",
             ],
             stderr=stream,
         )

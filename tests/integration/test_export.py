@@ -117,10 +117,13 @@ def test_units_start_the_programs_of_this_installation(tmp_path: Path) -> None:
     starts = {}
     for path in sorted(folder.iterdir()):
         assert verified(path, tmp_path / "home") == []
+    for path in sorted(folder.glob("*.service")):
         (starts[path.name],) = re.findall(r"^ExecStart=(.*)", path.read_text(), re.MULTILINE)
     bin_folder = Path(sys.executable).parent
     assert starts == {
         "tmux-exporter.service": f"{bin_folder}/tmux-exporter serve",
+        "tmux-exporter@.service": f"{bin_folder}/tmux-exporter serve --web.listen-address ${{LISTEN}} $ARGS",
+        "tmux-remediator.service": f"{bin_folder}/tmux-remediator run",
         "tmux-remediator@.service": f"{bin_folder}/tmux-remediator run",
     }
     assert os.access(bin_folder / "tmux-exporter", os.X_OK)
@@ -134,7 +137,7 @@ def test_units_start_a_link_as_it_was_called_and_say_its_path_as_systemd_reads_i
     out = tmp_path / "units"
     command: list[str | Path] = [odd / "tmux-exporter", "export", "units", "--out", out]
     subprocess.run(command, check=True, capture_output=True, timeout=60)
-    for path in sorted(out.iterdir()):
+    for path in sorted(out.glob("*.service")):
         assert verified(path, tmp_path / "home") == []
         assert "/a $b 100%%/tmux-" in path.read_text()
     command[0] = odd.rename(tmp_path / "it's") / "tmux-exporter"

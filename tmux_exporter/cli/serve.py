@@ -28,7 +28,7 @@ SYSTEMD_SOCKET = click.option(
     "systemd_socket",
     flag_value="true",
     default=None,
-    help="Listen on the sockets that systemd hands over.",
+    help="Listen on what a socket unit hands over, or refuse to start.",
 )
 INTERVAL = click.option(
     "--sampling.interval", "sampling_interval", metavar="TIME", help="Time between samples (5s)."
@@ -67,4 +67,9 @@ def serve(load_config: Loader) -> None:
         announce(f"listening on {url}")
     for warning in service.web.exposures:
         announce(f"tmux-exporter: {warning}", logging.WARNING)
-    service.run()
+    if "NOTIFY_SOCKET" not in os.environ:
+        service.run()
+        return
+    from tmux_exporter.commands.notified import run_notified
+
+    run_notified(service, os.environ)

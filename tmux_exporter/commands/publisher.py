@@ -6,18 +6,19 @@ thread; every public method may be called from any.
 """
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from tmux_exporter.base.clock import Clock
 from tmux_exporter.base.log import line_counts, log_fields
 from tmux_exporter.base.runtime import ReleaseAfterBursts
 from tmux_exporter.commands.history import History
+from tmux_exporter.commands.samples import Samples
 from tmux_exporter.commands.tick import Tick, TickLimits
 from tmux_exporter.config import Config
-from tmux_exporter.facts.detail import Detail, Wanted
+from tmux_exporter.facts.detail import Wanted
 from tmux_exporter.facts.report import Report
 from tmux_exporter.metrics.catalogue.family import Family
 from tmux_exporter.metrics.collectors import COLLECTORS, EXPORTER, Collected, Memo, collect_all, collect_named
@@ -30,30 +31,6 @@ _log = logging.getLogger(__name__)
 
 FRESH_AGE = 1.0
 """A sample younger than this is fresh: `?fresh=1` is a remote trigger, so it has a bound."""
-
-
-class Samples(Protocol):
-    """The sampler, as the publisher uses it."""
-
-    @property
-    def in_doubt(self) -> bool:
-        """Whether one more sample would tell what the last one could not."""
-
-    @property
-    def asks_again(self) -> bool:
-        """Whether one more look, soon, tells what the last sample left open of an agent."""
-
-    def sample(self) -> Report:
-        """Take one sample."""
-
-    def detail(self, wanted: Wanted) -> Detail | None:
-        """One thing of the last sample; called in any thread."""
-
-    def failed(self) -> Report:
-        """The report after a sample that raised."""
-
-    def configure(self, config: Config) -> None:
-        """Use these settings from the next sample on."""
 
 
 class Printer:
@@ -174,7 +151,16 @@ class Publisher:
         self._status = ExporterStatus(config_loaded_at=clock.time())
         self._wanted = False
         self._stopping = False
+        self._beat: Callable[[], None] = lambda: None
+        self._beat_seconds = math.inf
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
+
+    def watch(self, beat: Callable[[], None], seconds: float) -> None:
+        """Call `beat` in the sampler's thread after each sample, and at least every `seconds` while it waits.
+
+        Silence means that a sample hangs. To be called before `start`.
+        """
+        self._beat, self._beat_seconds = beat, seconds
 
     def start(self) -> None:
         """Take the first sample at once, the next ones when they are due."""
@@ -297,6 +283,7 @@ class Publisher:
     def _run(self) -> None:
         while True:
             self._publish()
+            self._beat()
             if not self._wait_until_due():
                 return
 
@@ -307,7 +294,8 @@ class Publisher:
                 left = self._decide(self._published) - self._clock.monotonic()
                 if left <= 0:
                     break
-                self._turn.wait(left)
+                self._turn.wait(min(left, self._beat_seconds))
+                self._beat()
             self._wanted = False
             self._sampling = not self._stopping
             return self._sampling

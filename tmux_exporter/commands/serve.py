@@ -87,7 +87,11 @@ class Service:
         """Where the samples come from."""
         return self._publisher
 
-    def run(self, on_started: Callable[[], None] = lambda: None) -> None:
+    def run(
+        self,
+        on_started: Callable[[], None] = lambda: None,
+        on_stopping: Callable[[], None] = lambda: None,
+    ) -> None:
         """Sample and serve until a signal; to be called from the main thread."""
         for ending in (signal.SIGINT, signal.SIGTERM):
             signal.signal(ending, self._end)
@@ -102,6 +106,7 @@ class Service:
         try:
             self.web.run(lambda _: on_started())
         finally:
+            on_stopping()
             self._publisher.stop()
             self._reports.stop()
             self._commands.stop()

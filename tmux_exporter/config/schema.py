@@ -291,8 +291,8 @@ class WebSettings:
     )
     systemd_socket: bool = key(
         Boolean(),
-        "Listen on the sockets that systemd hands over (a socket unit) and no other; commands ask at "
-        "`listen_address`.",
+        "Refuse to start where systemd hands over no sockets (a socket unit). Where it does, the exporter "
+        "listens on these and no other, with or without this setting; commands ask at `listen_address`.",
         default=False,
     )
     config_file: str = key(

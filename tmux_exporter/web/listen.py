@@ -4,7 +4,7 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any
 
@@ -51,11 +51,17 @@ def open_listener(listen_address: str, who_listens: WhoListens) -> socket.socket
         raise UsageError(_explain(error, address, family, sockaddr, who_listens)) from None
 
 
+def hands_over(environ: Mapping[str, str]) -> bool:
+    """Whether systemd hands over sockets to this process."""
+    return environ.get("LISTEN_PID") == str(os.getpid())
+
+
 def inherited_listeners(environ: MutableMapping[str, str]) -> tuple[socket.socket, ...]:
     """The sockets that systemd hands over (sd_listen_fds). Raises UsageError where there are none."""
-    pid, count = environ.pop("LISTEN_PID", ""), environ.pop("LISTEN_FDS", "0")
-    environ.pop("LISTEN_FDNAMES", None)
-    if pid != str(os.getpid()) or not count.isdigit():
+    ours, count = hands_over(environ), environ.get("LISTEN_FDS", "")
+    for name in ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"):
+        environ.pop(name, None)
+    if not ours or not count.isdigit():
         count = "0"
     found = tuple(socket.socket(fileno=_FIRST_FD + number) for number in range(int(count)))
     for each in found:

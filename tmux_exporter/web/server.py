@@ -34,6 +34,7 @@ from tmux_exporter.web.guards import HostGuard, is_loopback
 from tmux_exporter.web.listen import (
     BACKLOG,
     WhoListens,
+    hands_over,
     inherited_listeners,
     open_listener,
     remove_sockets,
@@ -68,14 +69,15 @@ class WebServer:
         reload: Callable[[], Sequence[str]] = tuple,
         on_refused: Callable[[], None] = lambda: None,
     ) -> None:
-        self._settings = settings
         self._clock = clock
         self._on_refused = on_refused
         self._addresses = (settings.listen_address, *settings.also_listen)
+        # Whoever enables a socket unit means it: no setting has to say so too.
+        self._inherits = settings.systemd_socket or hands_over(os.environ)
         self._listeners: tuple[socket.socket, ...] = ()
         self._access: Access | None = None
         try:
-            if settings.systemd_socket:
+            if self._inherits:
                 self._listeners = inherited_listeners(os.environ)
             else:
                 for each in self._addresses:
@@ -175,7 +177,7 @@ class WebServer:
     def _close(self) -> None:
         for each in self._listeners:
             each.close()
-        if not self._settings.systemd_socket:
+        if not self._inherits:
             remove_sockets(self._addresses[: len(self._listeners)])
 
     def _lacks_users(self) -> str:
@@ -207,7 +209,7 @@ class WebServer:
 
     def _host_of(self, listener: socket.socket) -> str:
         """As it was asked for; an inherited one by its address."""
-        if self._settings.systemd_socket:
+        if self._inherits:
             return str(listener.getsockname()[0])
         return parse_listen_address(self._addresses[self._listeners.index(listener)]).host
 

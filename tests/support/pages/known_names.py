@@ -43,6 +43,8 @@ FOREIGN_VARIABLES = {
     **dict.fromkeys(("MINUTES", "TARGET", "DELAY"), "of the scripts that the page is about"),
     "BASE": "of the Containerfile",
     "GITHUB_STEP_SUMMARY": "of GitHub's runner",
+    **dict.fromkeys(("PIPX_HOME", "PIPX_BIN_DIR"), "pipx's"),
+    **dict.fromkeys(("LISTEN", "ARGS"), "of the unit, which puts them into its command"),
     "OP_OF": "of the line that a user adds to a script, which reads it itself",
 }
 """Variables that are not ours to read."""

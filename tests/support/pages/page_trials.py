@@ -30,6 +30,7 @@ _BENCH = "takes an hour; tests/e2e/test_bench.py runs the quick one"
 _ITSELF = "this test is a part of it"
 _NO_NETWORK = "asks a package index, of which a machine of tests may have none"
 _NO_SYSTEMD = "asks a service manager, which a container has not"
+_UNITS = f"{_NO_SYSTEMD}; tests/guest/units.py does it on a machine"
 
 CANNOT: dict[tuple[str, str], str] = {
     ("CONTRIBUTING.md", "make test"): _ITSELF,
@@ -50,8 +51,14 @@ CANNOT: dict[tuple[str, str], str] = {
     ("docs/remediator.md", "sudo loginctl"): _NO_SYSTEMD,
     ("docs/schedulers.md", "SECONDS=$(echo"): "the mistake that the page explains",
     ("docs/service.md", "pipx install"): _NO_NETWORK,
-    ("docs/service.md", "systemctl --user"): _NO_SYSTEMD,
-    ("docs/service.md", "sudo loginctl"): _NO_SYSTEMD,
+    ("docs/service.md", "pipx uninstall"): _NO_NETWORK,
+    ("docs/service.md", "rm ~/.config"): _UNITS,
+    ("docs/service.md", "systemctl --user"): _UNITS,
+    ("docs/service.md", "sudo loginctl"): _UNITS,
+    ("docs/service.md", "sudo PIPX_HOME="): _NO_NETWORK,
+    ("docs/service.md", "sudo rm -r"): _UNITS,
+    ("docs/service.md", "sudo systemctl"): _UNITS,
+    ("docs/remediator.md", "systemctl --user"): _UNITS,
 }
 """What no test runs here, and why: its page, and how its first line (of shell: the command itself) begins."""
 

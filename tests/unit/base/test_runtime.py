@@ -88,7 +88,8 @@ import_lean()
 import hashlib
 import tmux_exporter.commands.serve
 unused = {"_hashlib", "_ssl", "bz2", "email", "http.server", "logging.config", "multiprocessing"}
-print(*sorted((unused | {"tmux_exporter.cli.exporter", "tmux_exporter.cli.hooks"}) & sys.modules.keys()))
+ours = {"cli.exporter", "cli.hooks", "base.service_manager"}
+print(*sorted((unused | {f"tmux_exporter.{each}" for each in ours}) & sys.modules.keys()))
 import http.server, ssl
 print(hashlib.sha256(b"lean").hexdigest(), http.server.HTTPServer.__name__, ssl.OPENSSL_VERSION[:7])
 """

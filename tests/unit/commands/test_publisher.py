@@ -287,3 +287,20 @@ def test_a_detail_is_of_the_last_sample(publisher: Publisher) -> None:
     assert told is not None
     assert json.loads(told)["processes"] == []
     assert publisher.detail(Wanted(server="other")) is None
+
+
+def test_the_watchdog_is_fed_while_nobody_reads_and_starves_with_a_sample_that_hangs(
+    sampler: Sampler, publisher: Publisher
+) -> None:
+    beats: list[float] = []
+    publisher.watch(lambda: beats.append(0.0), 0.01)
+    first(publisher)
+    assert sampler.taken == 1
+    wait_for(lambda: len(beats) > 5, "it beats though no sample is due")
+    assert sampler.taken == 1
+    sampler.gate.clear()
+    publisher.configure(SLOW)
+    wait_for(lambda: len(sampler.configured) == 2, "a sample hangs")
+    told = len(beats)
+    assert not threading.Event().wait(0.1)
+    assert len(beats) == told
