@@ -10,12 +10,14 @@ from dashboards.leaks import leaks
 from dashboards.servers import tmux_servers
 from dashboards.session import session
 from dashboards.slo import service_levels
+from dashboards.spending import spending
 
 BOARDS: Mapping[str, Callable[[], build.Dashboard]] = {
     "fleet": fleet,
     "session": session,
     "agent": agent,
     "leaks": leaks,
+    "spending": spending,
     "slo": service_levels,
     "servers": tmux_servers,
 }

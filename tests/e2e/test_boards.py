@@ -37,6 +37,9 @@ RIGHTLY_EMPTY: dict[tuple[str, str], str] = {
     ("agent", "panel 13"): "no agent here says that it waits",
     ("session", "panel 33"): "no orphan here has used CPU that nobody saw: one of its two queries",
     **{("agent", f"panel {number}"): "the agent here has no helper" for number in (16, 17)},
+    **{("spending", f"panel {number}"): "the agent here does not say its window" for number in (5, 11, 26)},
+    **{("spending", f"panel {number}"): "the agent here has no quota" for number in (13, 44)},
+    ("spending", "panel 43"): "the agent here never idles",
 }
 """Queries, by board and place, that have no answer here, and why that is right."""
 
@@ -54,7 +57,18 @@ URGENT = "Urgent alerts"
 """It says at least that one hangs; of a machine that is busy with other tests it may say more."""
 
 SCRAPE_INTERVAL = 1.0
-BUSY = "while sleep 0.2; do for each in {1..10000}; do :; done; done"
+WORKS = """
+session=00000000-0000-4000-8000-000000000001
+mkdir -p $CLAUDE_CONFIG_DIR/sessions $CLAUDE_CONFIG_DIR/projects/p
+printf '{"pid": %s, "procStart": "%s", "sessionId": "%s", "version": "2.1.197", "status": "busy"}' \
+    $$ $(cut -d ' ' -f 22 /proc/$$/stat) $session >$CLAUDE_CONFIG_DIR/sessions/$$.json
+while sleep 0.2; do
+    for each in {1..10000}; do :; done
+    printf '{"type": "assistant", "timestamp": "%s", "message": {"id": "m%s", "model": "claude-sonnet-4-6", "usage": {"input_tokens": 9, "cache_read_input_tokens": 9000, "output_tokens": 90}}}\\n' \
+        $(date -u +%FT%T.%3NZ) $((number += 1)) >>$CLAUDE_CONFIG_DIR/projects/p/$session.jsonl
+done
+"""  # noqa: E501
+"""An agent that works, and writes down what it does and spends as Claude Code does."""
 CHECK_IN = "sleep {seconds} && tmux -S {socket} send-keys -t {target} hello"
 
 
@@ -78,9 +92,12 @@ def populate(server: libtmux.Server, left: Path) -> None:
     """
     for name in ("billing", "docs", "infra", "lead", "review", "tests", "web"):
         server.cmd("new-session", "-d", "-s", name, "sleep 3600")
+    works = left.with_name("works.sh")
+    works.write_text(WORKS)
     server.cmd(
         "new-window", "-d", "-t", "=billing:", "-n", "claude-api",
-        f"bash -c 'exec -a claude bash -c \"{BUSY}\"'",
+        "-e", f"CLAUDE_CONFIG_DIR={left.parent}/claude",
+        f"bash -c 'exec -a claude bash {works}'",
     )  # fmt: skip
     for seconds, target in ((1800, "billing:0"), (2700, "gone:0")):
         line = CHECK_IN.format(seconds=seconds, socket=server.socket_path, target=target)

@@ -38,6 +38,7 @@ def test_uids_are_those_that_links_and_bookmarks_know() -> None:
         "session": "tmux-session",
         "agent": "tmux-agent",
         "leaks": "tmux-leaks",
+        "spending": "tmux-spending",
         "slo": "tmux-slo",
         "servers": "tmux-servers",
     }

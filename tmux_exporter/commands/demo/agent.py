@@ -5,6 +5,7 @@ agents written in a scripting language are recognised.
 """
 
 import hashlib
+import itertools
 import os
 import random
 import shlex
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from tmux_exporter.base.clock import SystemClock
 from tmux_exporter.commands.demo.ending import end_all
 from tmux_exporter.commands.demo.home import Home, Lock, marked_home, pause, say, wipe
-from tmux_exporter.commands.demo.work import environ_of_exporter, operations, write_session
+from tmux_exporter.commands.demo.work import environ_of_exporter, operations, spend, write_session
 
 LEAK_MIB = 200
 """Where the leak stops."""
@@ -54,11 +55,17 @@ Role = Iterator[float]
 
 
 def works(*_arguments: str) -> Role:
-    """Burn CPU in bursts and run tools, which are processes of their own."""
+    """Burn CPU in bursts and run tools, which are processes of their own; Claude Code spends tokens."""
     tool: subprocess.Popen[bytes] | None = None
+    home = marked_home(os.environ)
+    spending: Iterator[None] = itertools.repeat(None)
+    if os.path.basename(sys.argv[0]) == "claude":
+        write_session(home, "busy")
+        spending = spend(home, random.Random(2))  # noqa: S311 - the same demo each time
     while True:
         for step in _STEPS:
             say(f"* {step}")
+            next(spending)
             _think(_CPU_ROUNDS)
             if tool is None or tool.poll() is not None:
                 tool = subprocess.Popen(["sleep", str(_TOOL_SECONDS)], stdin=subprocess.DEVNULL)
@@ -92,7 +99,7 @@ def waits(*_arguments: str) -> Role:
     """Work for a while, then wait for a permission, and write that to Claude Code's session file."""
     home = marked_home(os.environ)
     write_session(home, "busy")
-    for _ in range(UNTIL_IT_WAITS):
+    for _ in zip(range(UNTIL_IT_WAITS), spend(home, random.Random(3)), strict=False):  # noqa: S311 - as above
         say(f"* {_STEPS[0]}")
         _think(_FEW_ROUNDS)
         yield _LOOK_SECONDS
