@@ -15,8 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from alerts.days.firing import Firing
-from alerts.days.ordinary import DAYS
-from alerts.days.play import Play, Rules, by_prometheus, by_promtool, play_bad, play_days
+from alerts.days.ordinary import DAYS, Day
+from alerts.days.play import Play, Rules, by_prometheus, by_promtool, play_bad, play_both, play_days
 from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.base.thresholds import PRIORITIES, load
 from tmux_exporter.alerting.routes import alertmanager_config
@@ -26,7 +26,7 @@ HERE = Path(__file__).parent
 TOLD = HERE / "told.json"
 PAGE = HERE.parents[1] / "docs" / "days.md"
 UNSAID = ("alertname", "job", "severity", "priority")
-ENGINES: dict[str, Play] = {"prometheus": by_prometheus, "promtool": by_promtool}
+KEEPING = "prometheus-2.42"
 
 
 def shipped(*, keep_firing: bool = False) -> Rules:
@@ -64,9 +64,10 @@ def page() -> Iterator[str]:
         "what happens on each day, and how many may be told. Before: the rules as they were at 8:00 on 1\n"
         "December 2026 (`5208ae42^`), before any of this. An empty cell has not been played.\n\n"
     )
-    yield "| day | before: P1, P2, P3, P4 | now: P1, P2, P3, P4 | by promtool |\n| --- | --- | --- | --- |\n"
+    yield "| day | before: P1, P2, P3, P4 | now: P1, P2, P3, P4 | with `--engine prometheus-2.42` |\n"
+    yield "| --- | --- | --- | --- |\n"
     for day in DAYS:
-        columns = (known.get(day.name, {}).get(column) for column in ("before", "prometheus", "promtool"))
+        columns = (known.get(day.name, {}).get(column) for column in ("before", "prometheus", KEEPING))
         cells = (", ".join(str(each[name]) for name in PRIORITIES) if each else "" for each in columns)
         yield f"| {day.name} | {' | '.join(cells)} |\n".replace("|  |", "| |").replace("|  |", "| |")
 
@@ -82,18 +83,30 @@ def main(words: Sequence[str]) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         if words[:1] == ["bad"]:
-            sys.stdout.writelines(f"{each}\n" for each in play_bad(Path(folder), rules, "".join(words[1:])))
+            found = play_bad(Path(folder), rules, shipped(keep_firing=True), "".join(words[1:]))
+            sys.stdout.writelines(f"{each}\n" for each in found)
             return
         chosen = [day for day in DAYS if part in day.name]
-        for day, fired in play_days(Path(folder), chosen, rules, ENGINES[engine]):
-            counts = counted(fired)
-            keep(day.name, "before" if other else engine, counts)
-            shown = ", ".join(f"{name} {count}" for name, count in counts.items())
-            sys.stdout.write(f"{day.name}: {shown} ({len(fired)} fired)\n")
-            sys.stdout.writelines(f"  {line(each)}\n" for each in fired if each.told)
-            sys.stdout.writelines(f"  BREAKS {each}\n" for each in day.problems(fired))
-            sys.stdout.flush()
+        if other or engine == "promtool":
+            play: Play = by_promtool if engine == "promtool" else by_prometheus
+            for day, fired in play_days(Path(folder), chosen, rules, play):
+                tell(day, "before" if other else engine, fired)
+        else:
+            for day, fired, kept in play_both(Path(folder), chosen, rules, shipped(keep_firing=True)):
+                tell(day, engine, fired)
+                tell(day, KEEPING, kept)
     PAGE.write_text("".join(page()))
+
+
+def tell(day: Day, column: str, fired: Sequence[Firing]) -> None:
+    """Print what a day told, and keep it."""
+    counts = counted(fired)
+    keep(day.name, column, counts)
+    shown = ", ".join(f"{name} {count}" for name, count in counts.items())
+    sys.stdout.write(f"{day.name}, {column}: {shown} ({len(fired)} fired)\n")
+    sys.stdout.writelines(f"  {line(each)}\n" for each in fired if each.told)
+    sys.stdout.writelines(f"  BREAKS {each}\n" for each in day.problems(fired))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@ from alerts.days.world import GIB, HOUR, MINUTE, Agent, Change, Doing, Host
 WITHIN = {"P1": 3 * MINUTE, "P2": 8 * MINUTE, "P3": 22 * MINUTE, "P4": 70 * MINUTE}
 """Seconds until an alert of a priority fires, unless its row says how long it must look."""
 
+PAGES = {"P1", "P2"}
+"""One fault is one page."""
+
 OF_SERVER = {"server": "default"}
 OF_SESSION = {**OF_SERVER, "session": "s1"}
 OF_AGENT = {**OF_SESSION, "agent": "one"}
@@ -40,6 +43,7 @@ class Bad:
 
     `does` is what agent "one" does meanwhile, and each declared one where there are several. `who` are labels
     of the alert, `within` the seconds until it fires. `over` is how much longer than the fault it may go on.
+    What is named in `beside` may be told too, but no second page.
     """
 
     alert: str
@@ -90,7 +94,8 @@ class Bad:
         told = [each for each in fired if each.told and each.labels.get("instance", self.name) == self.name]
         own = [each for each in told if self._is(each)]
         for each in told:
-            if each not in own and each.name not in self.beside:
+            twice = {each.priority, self.priority} <= PAGES
+            if each not in own and (twice or each.name not in self.beside):
                 yield f"{self.name}: {each.priority} {each.name} {dict(each.labels)} beside"
         if len(own) != 1:
             yield f"{self.name}: told {len(own)} times"

@@ -20,7 +20,7 @@ from alerts.days.bad_work import MAKERS as OF_WORK
 from alerts.days.firing import Firing
 from alerts.days.ordinary import Day
 from alerts.days.series import Labels, as_promtool, grid, series_of
-from alerts.days.server import STEP, evaluate, running, write
+from alerts.days.server import STEP, Asked, evaluate, running, write
 from alerts.days.world import DAY, Host
 
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -82,20 +82,49 @@ def play_days(
             yield day, day.own(fired)
 
 
+def play_both(
+    folder: Path,
+    days: Iterable[Day],
+    rules: Rules,
+    keeping: Rules,
+    *,
+    mutants: Sequence[Mutant] = (),
+    seen: Callable[[Mutant, list[Firing]], None] = lambda *_: None,
+) -> Iterator[tuple[Day, list[Firing], list[Firing]]]:
+    """What fires on each of these days in a Prometheus, and what does under the rules that fire on."""
+    kept: list[list[Firing]] = []
+
+    def play(folder: Path, hosts: Sequence[Host], rules: Rules) -> list[Firing]:
+        return by_prometheus(
+            folder, hosts, rules, mutants=mutants, seen=seen, keeping=keeping, kept=kept.append
+        )
+
+    for day, fired in play_days(folder, days, rules, play):
+        yield day, fired, day.own(kept[-1])
+
+
 BAD = tuple(bad for make in (*OF_AGENTS, *OF_WORK) for bad in make())
 """A bad day for each alert and level."""
 
 
-def play_bad(folder: Path, rules: Rules, part: str = "") -> Iterator[str]:
-    """What is told wrongly on the bad days whose name has this part."""
+def play_bad(folder: Path, rules: Rules, keeping: Rules, part: str = "") -> Iterator[str]:
+    """What is told wrongly on the bad days whose name has this part, by both."""
     for until in sorted({day.until for day in BAD}):
         days = [day for day in BAD if day.until == until and part in day.name]
         if days:
             hosts = [day.plays() for day in days]
+            kept: list[list[Firing]] = []
             fired = by_prometheus(
-                folder / str(until), hosts, rules, step=600 if until > DAY else STEP, until=until
+                folder / str(until),
+                hosts,
+                rules,
+                step=600 if until > DAY else STEP,
+                until=until,
+                keeping=keeping,
+                kept=kept.append,
             )
             yield from (problem for day in days for problem in day.problems(fired))
+            yield from (f"kept: {problem}" for day in days for problem in day.problems(kept[0]))
 
 
 def by_prometheus(
@@ -107,16 +136,20 @@ def by_prometheus(
     until: int = DAY,
     mutants: Sequence[Mutant] = (),
     seen: Callable[[Mutant, list[Firing]], None] = lambda *_: None,
+    keeping: Rules | None = None,
+    kept: Callable[[list[Firing]], None] = lambda _: None,
 ) -> list[Firing]:
     """What fires on a day with these hosts under these rules, in the order in which it begins.
 
-    `seen` is given what fires instead with each of these mutants.
+    `seen` is given what fires instead with each of these mutants, and `kept` what fires where Prometheus has
+    `keeping` instead, which records the same.
     """
+    asked: Asked = {}
 
     def stretched(groups: Sequence[Mapping[str, Any]]) -> list[Firing]:
         return [
             Firing(labels=labels, begins=begins, ends=ends)
-            for labels, times in evaluate(url, groups, until, step)
+            for labels, times in evaluate(url, groups, until, step, asked)
             for begins, ends in _stretches(times, step)
         ]
 
@@ -127,6 +160,9 @@ def by_prometheus(
         for mutant in mutants:
             others = [each for each in found if not mutant.is_of(each.labels)]
             seen(mutant, _told([*others, *stretched([{"rules": mutant.of(rules)}])], hosts, rules))
+        if keeping:
+            alerts = [rule for group in keeping.groups for rule in group["rules"] if "alert" in rule]
+            kept(_told(stretched([{"rules": alerts}]), hosts, keeping))
     return _told(found, hosts, rules)
 
 
@@ -160,7 +196,7 @@ def _unseen(firing: Firing, hosts: Sequence[Host], every: int) -> bool:
 
 def _told_something(groups: Sequence[Mapping[str, Any]], shown: set[str]) -> list[Mapping[str, Any]]:
     """The rules that read any series of the day: an evaluation costs nearly the same for each rule."""
-    known = set(shown)
+    known = {"ALERTS", *shown}
     kept: list[Mapping[str, Any]] = []
     for group in groups:
         rules = []

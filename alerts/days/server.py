@@ -78,29 +78,52 @@ def write(url: str, series: Sequence[Series]) -> None:
             _send(f"{url}/api/v1/write", bytes(message))
 
 
+Asked = dict[str, list[tuple[Labels, list[int]]]]
+"""By the expression of an alert: its labels, with the times at which it is true."""
+
+
 def evaluate(
-    url: str, groups: Sequence[Mapping[str, Any]], until: int, step: int = STEP
+    url: str, groups: Sequence[Mapping[str, Any]], until: int, step: int, asked: Asked
 ) -> Iterator[tuple[Mapping[str, str], list[int]]]:
-    """Record what these groups record; each alert's labels, with the times at which it fires."""
+    """Record what these groups record; each alert's labels, with the times at which it fires.
+
+    No alert is asked for that is in `asked`. ALERTS has those that a rule reads.
+    """
+    exprs = [rule["expr"] for group in groups for rule in group["rules"]]
+    causes = {name for expr in exprs if "ALERTS{" in expr for name in re.findall(r"Tmux\w+", expr)}
     for group in groups:
         for rule in group["rules"]:
-            answer = _ask(url, rule["expr"], until, step)
+            expr = rule["expr"]
             if "record" in rule:
+                answer = _ask(url, expr, until, step)
                 write(url, [_recorded(rule, labels, samples) for labels, samples in answer])
                 continue
-            for labels, samples in answer:
+            if expr not in asked:
+                answer = _ask(url, expr, until, step)
+                asked[expr] = [(labels, [int(time) for time, _ in samples]) for labels, samples in answer]
+            for labels, true in asked[expr]:
                 named = {key: value for key, value in labels.items() if key != "__name__"}
-                yield (
-                    named | {"alertname": rule["alert"]} | rule.get("labels", {}),
-                    list(_firing([int(time) for time, _ in samples], rule, until, step)),
-                )
+                named |= {"alertname": rule["alert"]} | rule.get("labels", {})
+                fires = list(_firing(true, rule, until, step))
+                if rule["alert"] in causes:
+                    states = (("firing", fires), ("pending", sorted({*true} - {*fires})))
+                    write(url, [_state(named, state, times) for state, times in states])
+                yield named, fires
 
 
 def _recorded(rule: Mapping[str, Any], labels: Labels, samples: Iterable[tuple[float, str]]) -> Series:
     own = {key: value for key, value in labels.items() if key != "__name__"} | rule.get("labels", {})
     times, values = zip(*((int(time), float(value)) for time, value in samples), strict=True)
-    shown = ", ".join(f"{key}={json.dumps(value)}" for key, value in own.items())
-    return Series(name=f"{rule['record']}{{{shown}}}", times=array("l", times), values=array("d", values))
+    return _named(rule["record"], own, times, values)
+
+
+def _state(labels: Labels, state: str, times: Sequence[int]) -> Series:
+    return _named("ALERTS", {**labels, "alertstate": state}, times, [1.0] * len(times))
+
+
+def _named(name: str, labels: Labels, times: Sequence[int], values: Sequence[float]) -> Series:
+    shown = ", ".join(f"{key}={json.dumps(value)}" for key, value in labels.items())
+    return Series(name=f"{name}{{{shown}}}", times=array("l", times), values=array("d", values))
 
 
 def _firing(true: Sequence[int], rule: Mapping[str, Any], until: int, step: int) -> Iterator[int]:

@@ -6,23 +6,28 @@ from tmux_exporter.alerting.base.scope import AGENT, SERVER, TIME, Rule, Scope
 _PLACE = "job, instance, server, session, agent"
 _NO_PANE = kept('tmux_agent_info{pane=""}', indent=2)
 _EXITED = kept('tmux_agent_state{state="exited"}', where=" == 1")
-_DOWN = kept("tmux_agent_up{}", where=" == 0")
 _DECLARED = kept("tmux_agent_declared{}")
 _CRASHED = kept("tmux_agent_crashed{}")
 _ARMED = kept('tmux_schedulers{state=~"armed|armed_origin_gone|overdue"}', indent=2, where=" > 0")
-_ABSENT = (
-    f"{_DOWN}\nand on ({_PLACE}) (\n  {_DECLARED}\n  or on ({_PLACE})\n  {_NO_PANE}\n)\n"
-    f"and on ({_PLACE})\n{_EXITED}"
-)
+_DECLARED_UP = "agent:tmux_agent_declared_up:count"
 _IS_ABSENT = "agent:tmux_agent_absent:count"
 _WORKING = kept('tmux_agent_state{state="working"}', indent=10, where=" == 1")
 _IDLE = kept('tmux_agent_state{state="idle"}', indent=10)
 
 
 def recorded(scope: Scope) -> tuple[Rule, ...]:
-    """Which agents are absent."""
-    # One that cannot be seen has no state.
-    return (scope.record(_IS_ABSENT, f"1 + (\n{_ABSENT}\n)"),)
+    """Of each declared agent whether it is up, and those that are absent."""
+    declared = kept("tmux_agent_declared{}", indent=2)
+    exited = kept('tmux_agent_state{state="exited"}', indent=2, where=" == 1")
+    return (
+        scope.record(
+            _DECLARED_UP,
+            f"{kept('tmux_agent_up{}')}\n"
+            f"and on ({_PLACE}) (\n  {declared}\n  or on ({_PLACE})\n  {_NO_PANE}\n)",
+        ),
+        # One that cannot be seen has no state.
+        scope.record(_IS_ABSENT, f"1 + (\n  {_DECLARED_UP}{{}} == 0\n  and on ({_PLACE})\n  {exited}\n)"),
+    )
 
 
 def _stuck(scope: Scope) -> str:
@@ -70,9 +75,7 @@ ALERTS = (
         "TmuxAgentsAllAbsent",
         "agents_all_absent",
         f"count without (server, session, agent) ({_IS_ABSENT}{{}}) >= $least\n"
-        f"unless count without (server, session, agent) (\n{_DECLARED}\nand on ({_PLACE})\n"
-        + kept("tmux_agent_up{}", where=" == 1")
-        + "\n)",
+        f"unless count without (server, session, agent) ({_DECLARED_UP}{{}} == 1)",
         "All agents that should be on a host are not there.",
         "None of the {{ $value }} agents that are declared on {{ $labels.instance }} is to be seen.",
     ),

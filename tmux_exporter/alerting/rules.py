@@ -59,7 +59,7 @@ ALERTING: Mapping[str, tuple[Alert, ...]] = {
 }
 """Alerts by subject; they read what is recorded."""
 
-BEFORE: Mapping[str, Made] = {"usage": usage.recorded, "agents": agents.recorded}
+BEFORE: Mapping[str, Made] = {"usage": usage.recorded, "agents": agents.recorded, "slo": slo.recorded}
 """What alerts of these subjects share, recorded in their own group: none of them is told later for it."""
 
 Content = dict[str, list[dict[str, object]]]

@@ -1,7 +1,7 @@
 """Alerts about service levels: an error budget of 30 days that burns too fast, or is spent."""
 
 from tmux_exporter.alerting.base.alert import Alert, kept
-from tmux_exporter.alerting.base.scope import PERCENT, Scope
+from tmux_exporter.alerting.base.scope import PERCENT, Rule, Scope
 from tmux_exporter.alerting.recording.slo import (
     BUDGET_LEFT,
     BURNS,
@@ -16,6 +16,35 @@ _PAGE, _HOURS, *_DAYS = BURNS
 _WHICH = "service level {{ $labels.slo }} of {{ $labels.instance }}"
 
 
+_TOLD = "instance:tmux_slo_told:count"
+_CAUSES = {
+    "availability": "TmuxAgentAbsent|TmuxAgentsAllAbsent|TmuxServerNotAnswering",
+    "samples": "TmuxExporterBlind|TmuxServerNotAnswering",
+}
+
+
+def recorded(scope: Scope) -> tuple[Rule, ...]:
+    """Of which service levels somebody is paged for the cause, or will be if it lasts, or was just now.
+
+    The short window shows what is over for its own length, so that the budget would page after the cause.
+    """
+    return tuple(
+        scope.record(
+            _TOLD,
+            f"""
+            count by (job, instance) (
+              last_over_time(ALERTS{{alertstate="firing",
+                alertname=~"{causes}"}}[${_PAGE}.short*2])
+              or ALERTS{{alertstate="pending",
+                alertname=~"{causes}"}}
+            )
+            """,
+            slo=slo,
+        )
+        for slo, causes in _CAUSES.items()
+    )
+
+
 def _burns(scope: Scope, table: str) -> str:
     """Both windows: the long one says that it matters, the short one that it still goes on."""
     # For an exporter that cannot be scraped another alert pages sooner; its restart should not page.
@@ -26,7 +55,8 @@ def _burns(scope: Scope, table: str) -> str:
     short = kept(short, over="$slo_gap.over")
     window = f"${table}.long"
     few = _few(table, f"avg_over_time({RARE}[{window}])")
-    return f"{long}\n> {budget}\nand {short}\n> {budget}\n{_known_for(window)}\n{few}"
+    told = f"\nunless on (job, instance, slo) {_TOLD}{{}}" if table == _PAGE else ""
+    return f"{long}\n> {budget}\nand {short}\n> {budget}\n{_known_for(window)}\n{few}{told}"
 
 
 def _few(table: str, events: str) -> str:

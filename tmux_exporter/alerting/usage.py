@@ -1,21 +1,13 @@
 """Alerts about sessions and agents near their limits: memory, CPU, file descriptors."""
 
-from collections.abc import Callable, Mapping
-
-from tmux_exporter.alerting.base.alert import Alert, grows, kept, runs_out
+from tmux_exporter.alerting.base.alert import Alert, grows, kept, record_rise, runs_out
 from tmux_exporter.alerting.base.scope import AGENT, PERCENT, SESSION, SIZE, TIME, Rule, Scope
 from tmux_exporter.alerting.base.thresholds import LEVELS
-from tmux_exporter.alerting.recording.groups import KINDS, cpu_of_limit, memory_of_limit, pids_of_limit
+from tmux_exporter.alerting.recording.groups import KINDS, cpu_of_limit, memory_of_limit
+from tmux_exporter.alerting.recording.hosts import PIDS_LIMIT
 
 _ARTICLE = {"agent": "An agent", "session": "A session"}
 _WHICH = {"agent": f"agent {AGENT}", "session": SESSION}
-
-
-_OF_LIMIT: Mapping[str, tuple[str, Callable[[str], str]]] = {
-    "memory": ("agent_memory", lambda kind: f"{memory_of_limit(kind)}{{}}"),
-    "fds": ("fds", lambda kind: f"tmux_{kind}_fd_utilization_ratio{{}}"),
-    "pids": ("pids", lambda kind: f"{pids_of_limit(kind)}{{}}"),
-}
 
 
 def _near_limit(kind: str, what: str) -> str:
@@ -23,12 +15,29 @@ def _near_limit(kind: str, what: str) -> str:
     return f"{kind}:tmux_{kind}_{what}_near_limit:ratio"
 
 
+_FDS_RISE = "agent:tmux_agent_fds_rise:ratio"
+_MEMORY_RISE = "agent:tmux_agent_memory_rise:ratio"
+_FDS = "tmux_agent_fd_utilization_ratio{}"
+_MEMORY = f"{memory_of_limit('agent')}{{}}"
+
+
 def recorded(scope: Scope) -> tuple[Rule, ...]:
-    """Who is near a limit."""
-    return tuple(
-        scope.record(_near_limit(kind, what), kept(ratio(kind), where=f" > ${table}.warning"))
-        for kind in KINDS
-        for what, (table, ratio) in _OF_LIMIT.items()
+    """Who is near a limit, and what rises fast: few, of which all levels are told."""
+    return (
+        *(rule for kind in KINDS for rule in _all_near(scope, kind)),
+        record_rise(scope, _FDS_RISE, _FDS, "agent_fds_run_out"),
+        record_rise(scope, _MEMORY_RISE, _MEMORY, "agent_memory_runs_out"),
+    )
+
+
+def _all_near(scope: Scope, kind: str) -> tuple[Rule, ...]:
+    memory, fds = f"{memory_of_limit(kind)}{{}}", f"tmux_{kind}_fd_utilization_ratio{{}}"
+    threads, limit = kept(f"tmux_{kind}_threads{{}}"), kept(f"{PIDS_LIMIT}{{}}")
+    pids = f"{threads}\n/ on (job, instance) group_left () {limit}\n> $pids.warning"
+    return (
+        scope.record(_near_limit(kind, "memory"), kept(memory, where=" > $agent_memory.warning")),
+        scope.record(_near_limit(kind, "fds"), kept(fds, where=" > $fds.warning")),
+        scope.record(_near_limit(kind, "pids"), pids),
     )
 
 
@@ -103,7 +112,7 @@ ALERTS = (
     Alert(
         "TmuxAgentFdsRunOut",
         "agent_fds_run_out",
-        runs_out("tmux_agent_fd_utilization_ratio{}"),
+        runs_out(_FDS, _FDS_RISE),
         "An agent will have used up its file descriptors soon.",
         f"At the pace of the last three minutes a process of agent {AGENT} has opened all the file "
         f"descriptors that it may have in {TIME}.",
@@ -111,7 +120,7 @@ ALERTS = (
     Alert(
         "TmuxAgentMemoryRunsOut",
         "agent_memory_runs_out",
-        runs_out(f"{memory_of_limit('agent')}{{}}"),
+        runs_out(_MEMORY, _MEMORY_RISE),
         "An agent will have used up its memory soon.",
         f"At the pace of the last three minutes agent {AGENT} has used up the memory that it may use "
         f"in {TIME}.",

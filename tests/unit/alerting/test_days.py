@@ -4,7 +4,6 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -13,11 +12,21 @@ from alerts.days.bad import Bad
 from alerts.days.firing import Firing
 from alerts.days.mutants import MUTANTS
 from alerts.days.ordinary import BOUNDS, DAYS, TIMES, Day
-from alerts.days.play import BAD, Mutant, Play, Rules, by_prometheus, by_promtool, play_bad, play_days
+from alerts.days.play import (
+    BAD,
+    Mutant,
+    Play,
+    Rules,
+    by_prometheus,
+    by_promtool,
+    play_bad,
+    play_both,
+    play_days,
+)
 from alerts.days.world import Agent, Doing, Host
 
 RULES = shipped()
-FLAVOURS = {"plain": RULES, "prometheus-2.42": shipped(keep_firing=True)}
+KEEPING = shipped(keep_firing=True)
 GROUPS = [group for group in RULES.groups if re.fullmatch("tmux_(agents|exporter)_.*alerting", group["name"])]
 TOGETHER = {
     name: [day for day in DAYS if name in (day.together, day.name)]
@@ -31,22 +40,18 @@ def test_the_bounds_are_those_that_were_written_down_first() -> None:
     assert len({day.name for day in DAYS}) == len(DAYS) == 19
 
 
-LACKING = {("TmuxErrorBudgetSpent", "", "P4")}
-"""Without a bad day; none may be added."""
-
-
 def test_each_level_of_each_alert_has_a_bad_day() -> None:
     rules = [rule for group in RULES.groups for rule in group["rules"] if "alert" in rule]
     told = {
         (rule["alert"], *(rule["labels"].get(name, "") for name in ("threshold", "priority")))
         for rule in rules
     }
-    assert {(bad.alert, bad.level, bad.priority) for bad in BAD} == told - {("Watchdog", "", ""), *LACKING}
+    assert {(bad.alert, bad.level, bad.priority) for bad in BAD} == told - {("Watchdog", "", "")}
 
 
 def test_each_series_that_a_rule_reads_is_shown_on_a_day() -> None:
     busy = next(day for day in DAYS if day.name.startswith("builds")).hosts()
-    shown = {"up"}
+    shown = {"up", "ALERTS"}
     for host in [*busy, *(bad.plays() for bad in BAD)]:
         shown |= {*host.changes, *host.figures}
         # The second scrape is within the fault.
@@ -138,11 +143,9 @@ def test_a_mutant_must_be_of_a_rule() -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("flavour", FLAVOURS)
 @pytest.mark.parametrize("days", TOGETHER.values(), ids=TOGETHER)
-def test_an_ordinary_day_keeps_its_bounds(tmp_path: Path, days: list[Day], flavour: str) -> None:
-    """And each weakened rule breaks them on its day."""
-    rules = FLAVOURS[flavour]
+def test_an_ordinary_day_keeps_its_bounds(tmp_path: Path, days: list[Day]) -> None:
+    """With either engine; and each weakened rule breaks them on its day."""
     survivors = [mutant for mutant in MUTANTS if mutant.day in {day.name for day in days}]
 
     def seen(mutant: Mutant, fired: list[Firing]) -> None:
@@ -150,18 +153,19 @@ def test_an_ordinary_day_keeps_its_bounds(tmp_path: Path, days: list[Day], flavo
         if list(day.problems(day.own(fired))):
             survivors.remove(mutant)
 
-    def play(folder: Path, hosts: Any, rules: Rules) -> list[Firing]:
-        return by_prometheus(folder, hosts, rules, mutants=tuple(survivors), seen=seen)
-
-    problems = [each for day, fired in play_days(tmp_path, days, rules, play) for each in day.problems(fired)]
+    problems = [
+        problem
+        for day, *both in play_both(tmp_path, days, RULES, KEEPING, mutants=tuple(survivors), seen=seen)
+        for fired in both
+        for problem in day.problems(fired)
+    ]
     assert (problems, survivors) == ([], [])
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("flavour", FLAVOURS)
-def test_a_bad_day_is_told_to_the_right_person_in_time_and_once(tmp_path: Path, flavour: str) -> None:
-    assert list(play_bad(tmp_path, FLAVOURS[flavour])) == []
+def test_a_bad_day_is_told_to_the_right_person_in_time_and_once(tmp_path: Path) -> None:
+    assert list(play_bad(tmp_path, RULES, KEEPING)) == []
 
 
 @pytest.mark.long

@@ -44,7 +44,7 @@ SHIPPED = shipped()
 ALERT_RULES: list[dict[str, Any]] = rules.alerts(SCOPE)
 README = (ALERTS / "README.md").read_text()
 NAMES = sorted({rule["alert"] for rule in ALERT_RULES})
-BEYOND_THE_CATALOGUE = {"up": ("always_on",)}
+BEYOND_THE_CATALOGUE = {"up": ("always_on",), "ALERTS": ("alertname", "alertstate")}
 OF_EVERY_TARGET = {"job", "instance"}
 
 
@@ -383,6 +383,7 @@ SAMPLED = 'tmux_exporter_last_sample_timestamp_seconds{job="tmux"}'
 BEHIND = 'instance:tmux_exporter_clock_behind:seconds{job="tmux"}'
 ALLOWED = SCOPE.promql(operations.ALLOWED)
 SECONDS = SCOPE.promql("last_over_time(tmux_operation_objective_seconds{}[5m])")
+PLACE = "job, instance, server, session, agent"
 STATE = 'tmux_agent_state{{state="{}"}}'
 
 
@@ -430,7 +431,7 @@ WEAKENED = (
     ),
     (f"\nand on (job, instance) {held(ENFORCES)} == 1", ""),
     (" offset 15m == 1", " == 1"), (', pane=""', ""),
-    (f"\nand on (job, instance, server, session, agent)\n{held(STATE.format('exited'), 0, ' == 1')}\n", "\n"),
+    (f"\n  and on ({PLACE})\n  {held(STATE.format('exited'), 2, ' == 1')}\n", "\n"),
     *(
         (f"\n  and {held(STATE.format(state), 2, where)}\n", "\n")
         for state, where in (("working", " == 1"), ("idle", ""))

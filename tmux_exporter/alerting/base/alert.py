@@ -95,10 +95,18 @@ def rises(series: str) -> str:
     return "\n+ ".join(f"({before[each]}\n  - {before[each + 1]} > $step)" for each in range(STEADY))
 
 
-def runs_out(ratio: str) -> str:
+def record_rise(scope: Scope, name: str, ratio: str, table: str) -> Rule:
+    """The rule that records by how much a ratio has risen in one window of the table, where it is enough."""
+    return scope.record(name, f"{ratio}\n- {ratio} offset ${table}.window\n> ${table}.step")
+
+
+def runs_out(ratio: str, rise: str) -> str:
     """Seconds until a part of a limit is 1 at the pace of the last windows, if it rose in each of them."""
     pace = f"deriv({ratio}[$window*{STEADY}])"
-    return f"(1 - ({ratio} > $used))\n/ ({pace} > 0)\n< $seconds\nand (\n{rises(ratio)}\n)"
+    before = (f"and {rise}{{}} offset $window*{each}" for each in range(1, STEADY))
+    return "\n".join(
+        (f"(1 - ({ratio} > $used))", f"/ ({pace} > 0)", "< $seconds", f"and {rise}{{}}", *before)
+    )
 
 
 def grows(series: str, level: str) -> str:

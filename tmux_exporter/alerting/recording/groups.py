@@ -2,7 +2,7 @@
 
 from tmux_exporter.alerting.base.alert import record_floor
 from tmux_exporter.alerting.base.scope import Rule, Scope
-from tmux_exporter.alerting.recording.hosts import CORES, PIDS_LIMIT
+from tmux_exporter.alerting.recording.hosts import CORES
 
 KINDS = ("session", "agent")
 
@@ -17,14 +17,9 @@ def cpu_of_limit(kind: str) -> str:
     return f"{kind}:tmux_{kind}_cpu_of_limit:ratio_rate5m"
 
 
-def pids_of_limit(kind: str) -> str:
-    """The recorded processes and threads of a session or an agent as a part of what its user may have."""
-    return f"{kind}:tmux_{kind}_pids_of_limit:ratio"
-
-
 def rules(scope: Scope) -> tuple[Rule, ...]:
     """The recorded series of this subject."""
-    return tuple(make(scope, kind) for kind in KINDS for make in (_memory_of_limit, _pids_of_limit))
+    return tuple(_memory_of_limit(scope, kind) for kind in KINDS)
 
 
 def slow_rules(scope: Scope) -> tuple[Rule, ...]:
@@ -50,13 +45,6 @@ def _memory_of_limit(scope: Scope, kind: str) -> Rule:
         )
         / (tmux_{kind}_memory_limit_bytes{{}} > 0)
         """,
-    )
-
-
-def _pids_of_limit(scope: Scope, kind: str) -> Rule:
-    return scope.record(
-        pids_of_limit(kind),
-        f"tmux_{kind}_threads{{}}\n/ on (job, instance) group_left () {PIDS_LIMIT}{{}}",
     )
 
 
