@@ -11,9 +11,11 @@ from dashboards.servers import tmux_servers
 from dashboards.session import session
 from dashboards.slo import service_levels
 from dashboards.spending import spending
+from dashboards.wall import on_a_wall
 
 BOARDS: Mapping[str, Callable[[], build.Dashboard]] = {
     "fleet": fleet,
+    "wall": on_a_wall,
     "session": session,
     "agent": agent,
     "leaks": leaks,

@@ -6,6 +6,7 @@ from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.models import dashboard
 
 from dashboards.variables import OF_SESSION
+from tmux_exporter.alerting.base.scope import RUNBOOKS
 
 TAG = "tmux-exporter"
 
@@ -48,6 +49,11 @@ def to_leaks() -> dict[str, object]:
 def to_servers() -> dict[str, object]:
     """To the board of tmux servers and exporters, with all of what is chosen that it has."""
     return drill_down("Which, and since when", "tmux-servers", {})
+
+
+def to_runbook() -> dict[str, object]:
+    """From the name of an alert to the page that says what to do."""
+    return {"title": "Runbook", "url": f"{RUNBOOKS}/${{__value.raw}}.md", "targetBlank": True}
 
 
 def drill_down(

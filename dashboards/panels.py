@@ -92,7 +92,7 @@ def tile(
         .thresholds(colored(steps))
         .mappings(
             [
-                _nothing(empty),
+                nothing(empty),
                 *([worded(texts)] if texts else []),
                 *([_smaller(*below)] if below else []),
             ]
@@ -262,7 +262,7 @@ def _renamed(rename: tuple[str, str]) -> dashboard.DataTransformerConfig:
     )
 
 
-def _nothing(words: str) -> dashboard.SpecialValueMap:
+def nothing(words: str) -> dashboard.SpecialValueMap:
     """Words in the colour of what is not known; without this no value looks as calm as 0."""
     return dashboard.SpecialValueMap(
         options=dashboard.DashboardSpecialValueMapOptions(

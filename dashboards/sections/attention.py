@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
 from dashboards.levels import CRITICAL, NUMBERS, PLAIN, WARNING, WATCH, none_is_calm
-from dashboards.links import to_agent, to_leaks, to_servers, to_session
+from dashboards.links import to_agent, to_leaks, to_runbook, to_servers, to_session
 from dashboards.panels import linked, tile
 from dashboards.queries import (
     ALERT,
@@ -101,7 +102,7 @@ def firing_alerts(number: int, scope: tuple[str, ...]) -> Builder[dashboard.Pane
     )
 
 
-def waiting(number: int, scope: tuple[str, ...], *, width: int = 4) -> Builder[dashboard.Panel]:
+def waiting(number: int, scope: tuple[str, ...], *, width: int = 4) -> stat.Panel:
     """How many agents wait for somebody."""
     return tile(
         number,
@@ -138,7 +139,7 @@ def alerts(
         number,
         "Firing alerts, most urgent first",
         f"What fires now, each thing at its most urgent only. To be answered: {promises}. docs/runbooks has "
-        "a page for each alert. A click on a name explains that session or agent.",
+        "a page for each alert, which a click on its name opens. One on an agent or a session explains that.",
         [
             Label(
                 name="priority",
@@ -146,7 +147,7 @@ def alerts(
                 width=105,
                 colors={"P1": CRITICAL, "P2": WARNING, "P3": WATCH, "P4": PLAIN},
             ),
-            Label(name="alertname", title="Alert", width=230),
+            Label(name="alertname", title="Alert", width=230, link=to_runbook()),
             Label(name="agent", title="Agent", link=to_agent(variables)),
             Label(name="session", title="Session", link=to_session(variables)),
             Label(name="server", title="Server", width=100),

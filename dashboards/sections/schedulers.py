@@ -59,7 +59,7 @@ def not_known(number: int) -> Builder[dashboard.Panel]:
     """How many have a fate that is not known."""
     return tile(
         number,
-        "Unknown schedulers",
+        "Not understood",
         "Pending schedulers of which nobody can say whether their keys will arrive: their server does not "
         "answer, or their target is only known when they run.",
         Query(expr=f"sum({in_states(NOT_KNOWN)})"),

@@ -28,7 +28,10 @@ from tmux_exporter.commands.up_children import prometheus as stack
 SHIPPED: dict[str, Json] = {name: json.loads((JSON / f"{name}.json").read_text()) for name in BOARDS}
 
 RIGHTLY_EMPTY: dict[tuple[str, str], str] = {
-    **{(name, "Remediator"): "no remediator runs here" for name in ("fleet", "session", "agent", "leaks")},
+    **{
+        (name, "Remediator"): "no remediator runs here"
+        for name in ("fleet", "wall", "session", "agent", "leaks")
+    },
     **{("leaks", f"panel {number}"): "no remediator runs here" for number in (6, *range(51, 57))},
     ("slo", "panel 31"): "tmux commands are not watched",
     ("slo", "panel 32"): "tmux commands are not watched",

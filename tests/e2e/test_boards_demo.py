@@ -30,7 +30,8 @@ RIGHTLY_EMPTY = {
     },
     **{("spending", f"panel {number}"): "nobody there has a quota" for number in (13, 44)},
     **{
-        (name, "Urgent alerts"): "none of the demo's alerts is urgent" for name in ("fleet", "servers", "slo")
+        (name, "Urgent alerts"): "none of the demo's alerts is urgent"
+        for name in ("fleet", "wall", "servers", "slo")
     },
 }
 """Queries, by board and place, that need have no answer here, and why that is right."""

@@ -267,7 +267,7 @@ def top(load_config: Loader, once: bool, as_json: bool, sort: str, words: str) -
     from tmux_exporter.base import log
     from tmux_exporter.commands.top import loop
     from tmux_exporter.commands.top.rows import Sort
-    from tmux_exporter.commands.top.table import ScreenView
+    from tmux_exporter.commands.top.screen_view import ScreenView
 
     config = load_config()
     log.configure(config.log.level, config.log.format)

@@ -16,6 +16,7 @@ from dashboards.frame import as_json
 from tests.support.boards.lint import LAST_ROW_OF_A_TABLE, Json, panels, problems, query, targets, variables
 from tests.support.literals.planned import PLANNED
 from tmux_exporter.alerting.base import thresholds
+from tmux_exporter.alerting.base.scope import RUNBOOKS
 
 REPOSITORY = Path(__file__).parents[3]
 NUMBERS = thresholds.load()
@@ -35,6 +36,7 @@ def test_every_committed_board_has_its_code() -> None:
 def test_uids_are_those_that_links_and_bookmarks_know() -> None:
     assert {name: board["uid"] for name, board in SHIPPED.items()} == {
         "fleet": "tmux-fleet",
+        "wall": "tmux-wall",
         "session": "tmux-session",
         "agent": "tmux-agent",
         "leaks": "tmux-leaks",
@@ -205,6 +207,9 @@ def test_a_click_keeps_the_time_range_and_the_other_variables(name: str) -> None
     ]
     assert links
     for panel, link in links:
+        if link["url"].startswith(RUNBOOKS):
+            assert link["url"] == f"{RUNBOOKS}/${{__value.raw}}.md"
+            continue
         path, _, rest = link["url"].partition("?")
         assert path.removeprefix("/d/") in uids
         time, *parts = rest.split("&")

@@ -222,6 +222,21 @@ def _servers(document: Document, _: Rates) -> Iterable[Row]:
                 _text(each["version"] or UNKNOWN),
             ),
         )
+    if host := document.get("host"):
+        none = _text(UNKNOWN)
+        # The last one, whichever way the servers stand.
+        words = Cell(text=_host_words(host), value=(True, True))
+        yield ("host",), (_text("this host"), words, none, none, none, none, none, none)
+
+
+def _host_words(host: Thing) -> str:
+    free, memory, load = (host[name] for name in ("memory_available_bytes", "memory_bytes", "load1"))
+    words = (
+        "" if free is None else f"{short_bytes(free)} of {short_bytes(memory)} available",
+        "" if load is None else f"load {load:.2f}",
+        "" if host["processes"] is None else f"{host['processes']} processes",
+    )
+    return ", ".join(filter(None, words)) or UNKNOWN
 
 
 STATE_STYLES = {"waiting": "bold red", "exited": "yellow", "unknown": "dim", "working": "green", "idle": ""}

@@ -15,8 +15,9 @@ from tmux_exporter.commands.top.detail import detail_lines
 from tmux_exporter.commands.top.lists import Listed, Tab, listed, wanted
 from tmux_exporter.commands.top.reports import Reports, ReportSource, SourcedReport
 from tmux_exporter.commands.top.rows import Board, Rates, RowKey, Sort, as_dict, board
-from tmux_exporter.commands.top.table import ScreenView, frame, page
-from tmux_exporter.commands.top.terminal import Terminal
+from tmux_exporter.commands.top.screen_view import ScreenView
+from tmux_exporter.commands.top.table import frame, page, row_at
+from tmux_exporter.commands.top.terminal import CLICK, Terminal
 from tmux_exporter.config import Config
 
 _LETTERS = {each.value[0]: each for each in Sort}
@@ -126,6 +127,10 @@ def _loop(terminal: Terminal, reports: Reports, view: ScreenView) -> int:
         for key in terminal.keys(_TICK_SECONDS):
             if key == "q" and not view.editing and not view.help:
                 return 0
+            if key.startswith(CLICK) and shown is not None and view.opened is None:
+                line = int(key.removeprefix(CLICK))
+                view = _clicked(view, row_at(line, shown, view, keys, (columns, lines)))
+                continue
             view = _typed(view, key) if view.editing else _pressed(view, key, keys)
             if key in ("a", "y") and not view.editing and shown is not None:
                 view = replace(view, note=_attach(terminal, shown, view, copy=key == "y"))
@@ -192,6 +197,13 @@ def _pressed(view: ScreenView, key: str, keys: Sequence[RowKey]) -> ScreenView:
         chosen = 0 if place is None and _STEPS[key] < 10_000 else (place or 0) + _STEPS[key]
         return replace(view, selected=keys[max(0, min(chosen, len(keys) - 1))])
     return view
+
+
+def _clicked(view: ScreenView, key: RowKey | None) -> ScreenView:
+    """A click chooses a row, one on the chosen row opens it."""
+    if key is None or view.help:
+        return view
+    return replace(view, opened=key if key == view.selected and wanted(key) else None, selected=key, note="")
 
 
 def _typed(view: ScreenView, key: str) -> ScreenView:

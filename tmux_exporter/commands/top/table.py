@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Column, Table
@@ -20,8 +19,8 @@ from tmux_exporter.commands.top.rows import (
     RowSpending,
     RowUsage,
     SessionRow,
-    Sort,
 )
+from tmux_exporter.commands.top.screen_view import ScreenView
 from tmux_exporter.commands.views.text_table import UNKNOWN, number, span
 from tmux_exporter.facts.report import INCOMPLETE_RATIO
 
@@ -47,30 +46,6 @@ _SHORT_REASONS = {"usage_limit": "limit", "other": "waiting"}
 _SHORT_KINDS = {"mcp_server": "mcp", "language_server": "lsp", "browser": "web", "shell": "sh"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScreenView:
-    """The user's view: the row that is chosen; `editing` while the filter is being typed, `help` on `?`.
-
-    `note` is told once, in place of the keys. `source` says where the report comes from; `now` is wall time,
-    None where the report has just been taken. A list is sorted by its `column`; `opened` is shown instead of
-    it, from the line `scroll` on.
-    """
-
-    sort: Sort
-    filter: str
-    source: str
-    now: float | None = None
-    selected: RowKey | None = None
-    tab: Tab = Tab.SESSIONS
-    column: int | None = None
-    reverse: bool = False
-    opened: RowKey | None = None
-    scroll: int = 0
-    editing: bool = False
-    help: bool = False
-    note: str = ""
-
-
 def frame(
     board: Board | None,
     view: ScreenView,
@@ -89,8 +64,7 @@ def frame(
         return _lines([Text("taking the first sample …", style="dim")], width, color=True)
     if view.help:
         return _lines([*_help()], width, color=True)[:height]
-    tabs = [_tabs(view.tab, width)] if height >= _TABS_FROM else []
-    head = _lines([*_head(board, view), *tabs], width, color=True)
+    head = _above(board, view, width, height)
     foot = _lines([_foot(view)], width, color=True)[:1]
     if opened is not None:
         room = max(1, height - len(head) - len(foot) - 1)
@@ -103,9 +77,30 @@ def frame(
     body = _lines([table], width, color=True)
     title, rows = body[:1], body[1:]
     room = max(1, height - len(head) - len(title) - len(foot) - 1)
-    # A full screen where there is enough for one, the chosen row in its middle.
-    offset = max(0, min((place or 0) - room // 2, len(rows) - room))
+    offset = _offset(place, len(rows), room)
     return [*head, *title, *_filled(rows, offset, room, width), *foot][:height]
+
+
+def _above(board: Board, view: ScreenView, width: int, height: int) -> list[str]:
+    tabs = [_tabs(view.tab, width)] if height >= _TABS_FROM else []
+    return _lines([*_head(board, view), *tabs], width, color=True)
+
+
+def row_at(
+    line: int, board: Board, view: ScreenView, keys: Sequence[RowKey], size: tuple[int, int]
+) -> RowKey | None:
+    """The row on a line of the frame, from 1 on; None where there is none."""
+    width, height = size
+    head = len(_above(board, view, max(width, 20), height)) + 1
+    place = keys.index(view.selected) if view.selected in keys else None
+    room = max(1, height - head - 2)
+    found = _offset(place, len(keys), room) + line - 1 - head
+    return keys[found] if head < line <= head + room and found < len(keys) else None
+
+
+def _offset(place: int | None, rows: int, room: int) -> int:
+    # A full screen where there is enough for one, the chosen row in its middle.
+    return max(0, min((place or 0) - room // 2, rows - room))
 
 
 def _filled(lines: Sequence[str], offset: int, room: int, width: int) -> list[str]:

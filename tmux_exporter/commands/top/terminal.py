@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
-# Alternate screen, no cursor, no line wrap; and back.
-_ENTER = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J"
-_LEAVE = b"\x1b[?7h\x1b[?25h\x1b[?1049l"
+# Alternate screen, no cursor, no line wrap, clicks and wheel of the mouse (SGR); and back.
+_ENTER = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J\x1b[?1000h\x1b[?1006h"
+_LEAVE = b"\x1b[?1006l\x1b[?1000l\x1b[?7h\x1b[?25h\x1b[?1049l"
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _KEYS = {
@@ -26,7 +26,11 @@ _KEYS = {
     "\x1b": "escape", "\r": "enter", "\n": "enter", "\x7f": "backspace", "\x08": "backspace",
     "\x15": "clear", "\t": "tab", "\x0c": "redraw",
 }  # fmt: skip
-_KEY = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z~]|O[A-Za-z])|.", re.DOTALL)
+_KEY = re.compile(r"\x1b(?:\[[0-9;?<]*[A-Za-z~]|O[A-Za-z])|.", re.DOTALL)
+_MOUSE = re.compile(r"\x1b\[<(\d+);\d+;(\d+)M")
+_WHEEL = {64: "up", 65: "down"}
+CLICK = "click:"
+"""And the line, from 1 on, that was clicked."""
 
 
 def keys_of(text: str) -> list[str]:
@@ -34,6 +38,9 @@ def keys_of(text: str) -> list[str]:
     found = []
     for key in _KEY.findall(text):
         named = _KEYS.get(key)
+        if mouse := _MOUSE.fullmatch(key):
+            button = int(mouse[1])
+            named = _WHEEL.get(button) or (f"{CLICK}{mouse[2]}" if button == 0 else None)
         if named or (key.isprintable() and len(key) == 1):
             found.append(named or key)
     return found

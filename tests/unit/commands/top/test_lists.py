@@ -14,7 +14,8 @@ from tmux_exporter.commands.top.detail import detail_lines
 from tmux_exporter.commands.top.lists import Listed, Tab, listed, wanted
 from tmux_exporter.commands.top.loop import _pressed
 from tmux_exporter.commands.top.rows import Rates, RowKey, Sort, board
-from tmux_exporter.commands.top.table import ScreenView, frame
+from tmux_exporter.commands.top.screen_view import ScreenView
+from tmux_exporter.commands.top.table import frame, row_at
 from tmux_exporter.facts.detail import Wanted
 from tmux_exporter.metrics.report_json import render, render_detail
 
@@ -53,7 +54,24 @@ def test_each_view_tells_what_the_report_has() -> None:
     assert texts(shown(Tab.LEAKS), "PID") == ["7002", "7001", "7003", "7004"]
     assert "deploy" in texts(shown(Tab.OPERATIONS), "OPERATION")
     assert "not answering: hung" in texts(shown(Tab.SERVERS), "STATE")
+    assert texts(shown(Tab.SERVERS), "STATE")[-1] == "9.2G of 16G available, load 1.75, 321 processes"
     assert texts(shown(Tab.REMEDIATOR), "POLICY") != []
+
+
+@pytest.mark.parametrize("height", [8, 24])
+def test_a_click_is_on_the_row_that_is_drawn_there(height: int) -> None:
+    view = replace(VIEW, tab=Tab.SCHEDULERS)
+    found = shown(Tab.SCHEDULERS)
+    all_of = board(DOCUMENT, Rates())
+    for chosen in (None, *found.keys):
+        view = replace(view, selected=chosen)
+        hit = {}
+        for number, line in enumerate(drawn(view, 80, height), 1):
+            if key := row_at(number, all_of, view, found.keys, (80, height)):
+                hit[key] = line
+                _, pid = key
+                assert pid in line.replace(",", "")
+        assert len(hit) == min(len(found.keys), max(1, height - 7 + (height < 12)))
 
 
 def test_a_filter_an_order_and_its_reverse() -> None:

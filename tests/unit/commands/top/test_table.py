@@ -12,7 +12,8 @@ from tests.support.literals.spending import SPENDING
 from tmux_exporter.commands.top.keys import HELP
 from tmux_exporter.commands.top.loop import _pressed, _typed
 from tmux_exporter.commands.top.rows import Board, Rates, Sort, board
-from tmux_exporter.commands.top.table import ScreenView, frame, page
+from tmux_exporter.commands.top.screen_view import ScreenView
+from tmux_exporter.commands.top.table import frame, page
 from tmux_exporter.commands.top.terminal import keys_of
 from tmux_exporter.facts.agents import AgentState
 from tmux_exporter.facts.report import Report
@@ -147,6 +148,8 @@ def test_a_filter_is_typed_kept_and_cleared() -> None:
         ("\x1b[200~x", ["x"]),
         ("\r\x7fü", ["enter", "backspace", "ü"]),
         ("\x00\x01", []),
+        ("\x1b[<0;10;7M\x1b[<0;10;7m", ["click:7"]),
+        ("\x1b[<64;1;1M\x1b[<65;1;1M\x1b[<2;1;1M", ["up", "down"]),
     ],
 )
 def test_keys_have_names(sent: str, keys: list[str]) -> None:
