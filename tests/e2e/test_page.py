@@ -1,6 +1,7 @@
 """The live page in a real browser: what needs somebody, filters, copies, hostile names, a phone."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -9,10 +10,12 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.support.clock import ManualClock
-from tests.support.literals.report import HOSTILE, example_report
+from tests.support.literals.report import HOSTILE, NOW, example_report
+from tests.support.literals.spending import QUOTAS, SPENDING
 from tests.support.wait import wait_for
 from tests.support.web.browser import calm, page, rows, words
 from tests.support.web.http import FakeFeed, serving
+from tmux_exporter.facts.agents import AgentState, WaitingReason
 
 pytestmark = pytest.mark.long
 
@@ -34,8 +37,38 @@ def test_what_needs_somebody_comes_first_with_its_next_command(chrome: Chrome) -
             each.get_attribute("id") for each in chrome.find_elements(By.CSS_SELECTOR, "#sections > section")
         ]
         assert tables == [
-            *("agents", "sessions", "schedulers", "leaks", "servers", "operations", "remediator")
+            *("agents", "quotas", "sessions", "schedulers", "leaks", "servers", "operations", "remediator")
         ]
+
+
+def test_agents_that_stand_at_a_limit_are_told_together_with_what_they_spend(chrome: Chrome) -> None:
+    stands = replace(
+        calm().agents[0],
+        state=AgentState.WAITING,
+        waiting_reason=WaitingReason.USAGE_LIMIT,
+        usage_limit_reset_timestamp_seconds=NOW + 3600,
+        spending=replace(SPENDING, context_tokens=190_000, context_window_tokens=200_000),
+    )
+    works = replace(stands, agent="works", state=AgentState.WORKING, waiting_reason=None, spending=None)
+    agents = (stands, replace(stands, agent="two"), works)
+    with page(chrome, replace(calm(), agents=agents, quotas=QUOTAS)):
+        (row,) = [words(each) for each in rows(chrome)]
+        assert row.startswith("usage limit | 2 of 3 agents | ") and f": {stands.agent}, two |" in row
+        assert re.search(r"stand still until \d+:\d\d", row) and row.endswith("| tmux-exporter usage")
+        table = {
+            each.find_element(By.TAG_NAME, "th").text: each.text
+            for each in chrome.find_elements(By.CSS_SELECTOR, "#agents tbody tr")
+        }
+        assert sum("$0.02" in text and "720 tokens" in text for text in table.values()) == 2
+        assert "$" not in next(text for name, text in table.items() if name.startswith("works"))
+        quotas = [each.text for each in chrome.find_elements(By.CSS_SELECTOR, "#quotas tbody tr")]
+        assert len(quotas) == 2 and "63 %" in quotas[0] and "–" in quotas[1]
+        head = chrome.find_elements(By.CSS_SELECTOR, "#agents thead th:not([hidden])")
+        assert "Spent" in [each.text for each in head]
+    with page(chrome, replace(calm(), agents=(works,), quotas=())):
+        head = chrome.find_elements(By.CSS_SELECTOR, "#agents thead th:not([hidden])")
+        assert "Spent" not in [each.text for each in head]
+        assert not chrome.find_element(By.ID, "quotas").is_displayed()
 
 
 def test_calm_is_said_only_where_everything_is_seen(chrome: Chrome) -> None:

@@ -91,6 +91,7 @@ _TYPES = {
     "places.js": b"text/javascript; charset=utf-8",
     "rates.js": b"text/javascript; charset=utf-8",
     "sections.js": b"text/javascript; charset=utf-8",
+    "spending.js": b"text/javascript; charset=utf-8",
     "background.js": b"text/javascript; charset=utf-8",
     "table.js": b"text/javascript; charset=utf-8",
     "things.js": b"text/javascript; charset=utf-8",

@@ -3,6 +3,7 @@
 import { Command } from "./copy.js";
 import { bytes, duration, moment, plural, until } from "./format.js";
 import { agentPlace, leakPlace, schedulerPlace, sessionPlace } from "./places.js";
+import { limitRow, limitedTogether } from "./spending.js";
 import { element } from "./table.js";
 import { FATES, KINDS, REASONS, SOURCES, fateOf, pillOf, whyWaits } from "./words.js";
 
@@ -31,8 +32,13 @@ function grouped(items, name) {
 // Alerts that fire about a row that is there already, by what their names begin with.
 const TOLD = { agent: "TmuxAgentWaiting", scheduler: "TmuxScheduler", leak: "TmuxLeak" };
 
+function isWaitOf(alert, agent) {
+  return alert.alertname === "TmuxAgentWaiting" && ["server", "session", "agent"].every((name) => alert[name] === agent[name]);
+}
+
 function isAbout(alert, row) {
   const [kind, server, session, rest] = row.key.split("\n");
+  if (kind === "quota") return alert.alertname === "TmuxAgentsOutOfQuota";
   if (!(kind in TOLD) || !alert.alertname.startsWith(TOLD[kind])) return false;
   const same = (alert.server === server || !alert.server) && (alert.session === session || !alert.session);
   return same && (kind !== "agent" || alert.agent === rest);
@@ -174,13 +180,17 @@ export function needs(report, now, alerts) {
   const place = (each) => `${each.server}\n${each.session}\n${each.state ?? each.kind}`;
   const lost = grouped(report.schedulers.filter(inTrouble), place);
   const left = grouped(report.leaks.filter((leak) => isOtherLeak(leak) && KINDS[leak.kind]?.[0] === "bad"), place);
+  const limited = limitedTogether(report.agents);
   const rows = [
-    ...report.agents.filter(isWaiting).map((agent) => agentRow(agent, now)),
+    ...(limited.length ? [limitRow(limited, report.agents, now)] : []),
+    ...report.agents.filter((agent) => isWaiting(agent) && !limited.includes(agent)).map((agent) => agentRow(agent, now)),
     ...[...lost.values()].map((schedulers) => schedulerRow(schedulers, now)),
     ...limits(report),
     ...[...left.values()].map((leaks) => leakRow(leaks, now)),
   ];
   for (const alert of alerts ?? []) {
+    // As Alertmanager does it: each of them is told of with all.
+    if (limited.some((agent) => isWaitOf(alert, agent))) continue;
     const row = rows.find((each) => isAbout(alert, each));
     // Those of the lowest priority bother nobody.
     if (row) Object.assign(row, { note: `${alert.priority} fires`, runbook: runbook(alert) });

@@ -4,6 +4,7 @@ import { cpu, fds, figure, history, lined, memory, processes, server, sessionCpu
 import { UNKNOWN, bytes, count, duration, moment, plural } from "./format.js";
 import { agentPlace, serverPlace, sessionPlace } from "./places.js";
 import { agentKey, serverKey, sessionKey } from "./rates.js";
+import { cost, quotas } from "./spending.js";
 import { leaks, operations, remediator, schedulers } from "./background.js";
 import { SOURCES, STATES, URGENCY, pillOf, reasonOf, whyWaits } from "./words.js";
 
@@ -89,6 +90,7 @@ const agents = {
     },
     lined(memory((agent) => agent.usage)),
     lined(cpu(agentKey)),
+    cost,
     fds,
     processes,
     {
@@ -198,4 +200,4 @@ const servers = {
   ],
 };
 
-export const SECTIONS = [agents, sessions, schedulers, leaks, servers, operations, remediator];
+export const SECTIONS = [agents, quotas, sessions, schedulers, leaks, servers, operations, remediator];

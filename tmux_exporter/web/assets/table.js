@@ -217,10 +217,17 @@ export class Table {
       if (this.body.children[place] !== row.node) this.body.insertBefore(row.node, this.body.children[place] ?? null);
     });
     for (const [name, row] of this.#rows) if (!kept.has(name)) row.node.remove();
-    const changed = wasFolded !== this.scroll.hidden || kept.size !== this.#rows.size || this.drawn !== (this.#context?.past.version > 1);
+    const without = columns.filter((column) => this.#isEmpty(column)).length;
+    const changed = this.without !== without || wasFolded !== this.scroll.hidden || kept.size !== this.#rows.size || this.drawn !== (this.#context?.past.version > 1);
     this.drawn = this.#context?.past.version > 1;
+    this.without = without;
     this.#rows = kept;
     if (changed) this.#fit();
+  }
+
+  // An optional column is there once anybody has a value.
+  #isEmpty(column) {
+    return Boolean(column.optional) && this.#items.every((item) => column.value(item, this.#context) === null);
   }
 
   // Where not all columns have room, those that matter least yield, one after the other.
@@ -231,7 +238,8 @@ export class Table {
     this.width = this.scroll.clientWidth;
     if (!this.width) return;
     this.#yielded.clear();
-    const order = new Set([...YIELDS.filter((id) => ids.includes(id)), ...last.reverse()]);
+    for (const { id } of columns.filter((column) => this.#isEmpty(column))) this.#yielded.add(id);
+    const order = new Set([...YIELDS, ...last.reverse()].filter((id) => ids.includes(id) && !this.#yielded.has(id)));
     this.#yield();
     // One layout tells how wide each is: where they do not fit, none is wider than it must be.
     const widths = new Map(ids.map((id, place) => [id, this.headers[place].offsetWidth]));

@@ -2,6 +2,7 @@
 
 import { UNKNOWN, ago, bytes, count, duration, plural, until } from "./format.js";
 import { agentPlace, leakPlace, namesIn, schedulerPlace, serverPlace, sessionPlace } from "./places.js";
+import { spentFacts } from "./spending.js";
 import { FATES, KINDS, SOURCES, fateOf, pillOf, reasonOf, whyWaits } from "./words.js";
 
 const ofSession = (one) => (other) => other.server === one.server && other.session === one.session;
@@ -161,6 +162,7 @@ function agentFacts(agent, { now, told }) {
     ["Server", agent.server],
     ["Restarts", count(agent.restarts_total)],
     ["Time in states", timesIn(agent.state_seconds_total)],
+    ...spentFacts(agent),
     ...usageFacts(agent.usage),
   ];
 }
