@@ -86,6 +86,16 @@ NO_SERIES = {
         ),
         "a namespace has no network device but its loopback",
     ),
+    **dict.fromkeys(
+        (
+            *("tmux_agent_tokens_total", "tmux_agent_cost_dollars_total", "tmux_agent_compactions_total"),
+            *("tmux_agent_context_tokens", "tmux_agent_context_window_tokens", "tmux_agent_quota_used_ratio"),
+            *("tmux_agent_state_cost_dollars_total", "tmux_agent_usage_limit_reset_timestamp_seconds"),
+        ),
+        "the agent here writes no file of what it spends",
+    ),
+    "tmux_agent_oom_kills_total": "the agent here has no cgroup of its own",
+    "tmux_remediator_lease_end_timestamp_seconds": "the remediator here only observes",
     "tmux_exporter_family_dropped_series": "no page here has as many series as the limit",
 }
 """What this scene has no series of."""
@@ -238,6 +248,12 @@ def assert_runs(words: Sequence[str], says: str, environ: Mapping[str, str], log
         assert process.wait(60) == 0
 
 
+def installs_hooks(scene: RunbookScene, command: str) -> None:
+    """It asks before it writes; nobody is here who could answer."""
+    run_well(scene, f"{command} --yes")
+    assert "tmux-exporter" in (scene.home / ".claude" / "settings.json").read_text()
+
+
 def keeps_quiet(scene: RunbookScene, command: str) -> None:
     silenced = run_well(scene, command).output.strip()
     assert re.fullmatch(r"[0-9a-f-]{36}", silenced), silenced
@@ -259,6 +275,7 @@ ACTS: dict[str, Callable[[RunbookScene, str], None]] = {
     "kill -HUP PID": is_read_again, "kill -USR1 PID": makes_the_socket,
     "prlimit --pid PID --nofile=16384:": raises_the_limit,
     "tmux -L SERVER clear-history -t PANE": forgets_the_history, "tmux -L SERVER attach -t SESSION": attaches,
+    "tmux-exporter hooks install claude": installs_hooks,
     "tmux-exporter serve": serves, "tmux-remediator run": observes,
 }  # fmt: skip
 """What does something, each tried on something of its own."""

@@ -70,6 +70,7 @@ class FaultyFleet:
         self._agent(FLEET, "short", f"while :; do {self._command('short')}; sleep 1.5; done")
         self.say("late", {"says": IDLE, "lives": 3})
         self._agent("back", "late", f"while :; do {self._command('late')}; sleep 8; done")
+        self.fleet.tmux("set-option", "-p", "-t", "late:0", "@agent", "late", server="back")
 
     def say(self, session: str, role: Mapping[str, Any]) -> None:
         """What an agent does from now on."""

@@ -32,6 +32,6 @@ IN_AGENTS: tuple[Planted, ...] = (
         agent("burning")),
     Planted("TmuxAgentRestarting", "an agent that ends after 1.5 s and is started again each time",
         agent("short"), ends=False),
-    Planted("TmuxAgentRecoverySlow", "an agent that comes back after 8 s each time", server("back"),
+    Planted("TmuxAgentRecoverySlow", "a declared agent that comes back after 8 s each time", server("back"),
         number=SECONDS, ends=False),
 )  # fmt: skip

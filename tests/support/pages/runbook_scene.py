@@ -69,6 +69,8 @@ class RunbookScene:
     def _environment(self) -> dict[str, str]:
         # curl fails where the address is wrong, as it does for whoever reads what it prints.
         (self.home / ".curlrc").write_text("fail\n")
+        # Where hooks are installed, claude has been started once.
+        (self.home / ".claude").mkdir()
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("TMUX_P", "XDG_"))}
         places = dict.fromkeys(("HOME", "CURL_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"), str(self.home))
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"

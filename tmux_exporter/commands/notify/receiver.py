@@ -13,7 +13,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from tmux_exporter.commands.notify.targets import DESKTOP, VARIABLE, kind, libra
 
 _LARGEST = 4 * 2**20
 _MISSING = "notifications need Apprise: install `tmux-exporter[notify]` (pipx inject tmux-exporter apprise)"
+
+_BETWEEN_SECONDS = 1.0
+_KEPT = 1000
 
 Deliver = Callable[[Message], bool]
 
@@ -43,13 +47,16 @@ def _by_library(url: str) -> Deliver:
         f"{address}{'&' if '?' in address else '?'}priority=max" if kind(url).startswith("ntfy") else address
     )
     services = {each: apprise.Apprise.instantiate(each) for each in (address, loud)}
-    if None in services.values():
-        raise UsageError(
-            f"--notify {kind(url)}…: Apprise does not take this URL; https://appriseit.com has its form"
-        )
+    for service in services.values():
+        if service is None:
+            raise UsageError(
+                f"--notify {kind(url)}…: Apprise does not take this URL; https://appriseit.com has its form"
+            )
+        # The library waits 5.5 s between two messages of most services: of twenty the last would be late.
+        service.request_rate_per_sec = min(service.request_rate_per_sec, _BETWEEN_SECONDS)
 
     def deliver(told: Message) -> bool:
-        urgent = told.priority in ("P1", "P2") and not told.resolved
+        urgent = _urgent(told)
         level = (
             apprise.NotifyType.SUCCESS
             if told.resolved
@@ -64,7 +71,7 @@ def _by_library(url: str) -> Deliver:
 
 
 def _desktop(told: Message) -> bool:
-    urgency = "critical" if told.priority in ("P1", "P2") and not told.resolved else "normal"
+    urgency = "critical" if _urgent(told) else "normal"
     text = html.escape(told.text, quote=False)
     words = ("notify-send", "--app-name=tmux-exporter", f"--urgency={urgency}", "--", told.title, text)
     try:
@@ -73,39 +80,70 @@ def _desktop(told: Message) -> bool:
         return False
 
 
+def _urgent(told: Message) -> bool:
+    return told.priority in ("P1", "P2") and not told.resolved
+
+
+class _Turns:
+    """One message at a time to one service; what is urgent goes before what is not."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._busy = False
+        self._urgent = 0
+
+    @contextmanager
+    def turn(self, *, urgent: bool) -> Iterator[None]:
+        """Wait for the turn, and give it back."""
+        with self._changed:
+            self._urgent += urgent
+            self._changed.wait_for(lambda: not self._busy and (urgent or not self._urgent))
+            self._urgent -= urgent
+            self._busy = True
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy = False
+                self._changed.notify_all()
+
+
 class Receiver:
-    """Sends each message to all. What comes again, as some did not get it, goes to those only."""
+    """Sends each message to all. What comes again, as some did not get it yet, goes to those only."""
 
     def __init__(
         self, deliver: dict[str, Deliver], host: str, public_url: str, log: Callable[[str], None]
     ) -> None:
         self._deliver, self._host, self._public_url, self._log = deliver, host, public_url, log
+        self._turns = {url: _Turns() for url in deliver}
         self._sent: dict[tuple[str, str], set[str]] = {}
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
 
     def take(self, payload: dict[str, Any]) -> bool:
         """Whether all have it now."""
         told = message(payload, host=self._host, public_url=self._public_url)
         if told is None:
             return True
-        with self._one_at_a_time:
-            return self._send(told)
-
-    def _send(self, told: Message) -> bool:
         key = (told.title, told.text)
-        sent = self._sent.setdefault(key, set())
-        for url, deliver in self._deliver.items():
-            if url not in sent and deliver(told):
-                sent.add(url)
-                self._log(f"sent {told.priority or 'a message'} by {kind(url)}")
-        missing = self._deliver.keys() - sent
+        with self._lock:
+            sent = self._sent.setdefault(key, set())
+            while len(self._sent) > _KEPT:
+                del self._sent[next(iter(self._sent))]
+        missing = [url for url in self._deliver if not self._has(url, told, sent)]
         for url in missing:
             self._log(f"cannot send by {kind(url)}; Alertmanager tries again")
         if not missing:
-            del self._sent[key]
-        while len(self._sent) > 100:
-            del self._sent[next(iter(self._sent))]
+            with self._lock:
+                self._sent.pop(key, None)
         return not missing
+
+    def _has(self, url: str, told: Message, sent: set[str]) -> bool:
+        """Whether the service has it now; it may have got it while Alertmanager tried again."""
+        with self._turns[url].turn(urgent=_urgent(told)):
+            if url not in sent and self._deliver[url](told):
+                sent.add(url)
+                self._log(f"sent {told.priority or 'a message'} by {kind(url)}")
+        return url in sent
 
 
 def serve(receiver: Receiver, port: int, token: str) -> None:

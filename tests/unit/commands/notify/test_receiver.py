@@ -46,6 +46,38 @@ def test_what_one_target_did_not_get_comes_to_it_alone_when_it_is_tried_again() 
     assert "other" not in " ".join(log)
 
 
+def test_what_is_urgent_goes_first_and_what_is_tried_again_meanwhile_comes_once() -> None:
+    held, calls, order = threading.Event(), threading.Event(), list[str]()
+
+    def slow(told: Message) -> bool:
+        calls.set()
+        assert held.wait(30)
+        order.append(told.priority)
+        return True
+
+    receiver = Receiver({"ntfy://one": slow}, "dev1", "", lambda _: None)
+    labels = ALERT["labels"]
+
+    def of(priority: str, name: str) -> threading.Thread:
+        payload = posted({**ALERT, "labels": {**labels, "priority": priority, "instance": name}})
+        thread = threading.Thread(target=receiver.take, args=(payload,))
+        thread.start()
+        return thread
+
+    first = of("P3", "first:1")
+    assert calls.wait(30)
+    # What waits for its turn is a waiter of the condition.
+    waiters: list[object] = vars(receiver._turns["ntfy://one"]._changed)["_waiters"]
+    threads = [first]
+    for priority, name in (("P3", "second:1"), ("P1", "third:1"), ("P1", "third:1")):
+        threads.append(of(priority, name))
+        wait_for(lambda: len(waiters) == len(threads) - 1, "it waits")
+    held.set()
+    for thread in threads:
+        thread.join(30)
+    assert order == ["P3", "P1", "P3"]
+
+
 def post(port: int, body: bytes, token: str) -> int:
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/", body, {"Authorization": f"Bearer {token}"}, method="POST"
