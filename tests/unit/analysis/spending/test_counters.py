@@ -110,13 +110,16 @@ def test_a_session_has_what_all_its_agents_spent_also_those_that_are_gone() -> N
 def test_what_is_spent_counts_for_the_state_of_its_sample() -> None:
     counts = SpendingCounts()
     shown: AgentSpending | None = None
-    for at, (dollars, state) in enumerate([(1.0, AgentState.WORKING), (1.5, AgentState.WAITING)]):
-        spent = Spent(tokens={"m": Tokens(output=1)}, costs={"m": Cost(dollars)})
+    # By the table first; then the program itself says what it costs.
+    costs = (Cost(1.0), Cost(1.5), Cost(1.5, own=0.25))
+    states = (AgentState.WORKING, AgentState.WAITING, AgentState.WAITING)
+    for at, (cost, state) in enumerate(zip(costs, states, strict=True)):
+        spent = Spent(tokens={"m": Tokens(output=1)}, costs={"m": cost})
         found = {A: ProcessSpending(exactness=Exactness.EXACT, spent=spent, base=Spent())}
         shown = counts.observe(found, {LEAD: A}, at, {LEAD: state}).agents[LEAD]
     assert shown is not None and shown.state_cost_dollars == {
         AgentState.WORKING: 1.0,
-        AgentState.WAITING: 0.5,
+        AgentState.WAITING: 0.75,
     }
 
 
