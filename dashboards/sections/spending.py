@@ -26,7 +26,7 @@ NO_QUOTA = (
     "No program here was told of a quota: Codex is, and Claude Code with a subscription and `statusline`."
 )
 CONTEXT = steps("green", [(NUMBERS.number("agent_context", key="ratio"), WATCH)])
-SMOOTH = "2m"
+SMOOTH = "1m"
 """Requests come one by one: a rate over less is a comb."""
 IDLE = 'state=~"idle|waiting"'
 
