@@ -66,7 +66,7 @@ docs: ## write again what is generated from code
 boards: ## write Grafana's boards again from their code
 	@$(PYTHON) -m dashboards
 
-bench: ## what it costs beside others, ~35 minutes: writes docs/performance.md (ARGS="--quick --out DIR": 3 minutes)
+bench: ## what it costs beside others, ~39 minutes: writes docs/performance.md (ARGS="--quick --out DIR": 3 minutes)
 	@deploy/setup test
 	@exec $(PYTHON) -m bench run $(ARGS)
 

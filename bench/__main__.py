@@ -27,13 +27,14 @@ from bench.memory import memory
 from bench.peers import process_exporter
 from bench.readers import ORPHANS, readers
 from bench.say import say
+from bench.spending import spending
 from bench.stages import profile
 
 QUICK_FLEETS = (Size(panes=5, others=50),)
 READ_FLEET = Size(panes=200, others=3000)
 BESIDE = ("series", "lives", "burst")
 """Parts that measure memory and counts, and mostly wait: in a second world, beside the first fleets."""
-PARTS = ("fleets", "accuracy", "memory", "agents", "readers", "cockpit", "forked", *BESIDE)
+PARTS = ("fleets", "accuracy", "memory", "agents", "spending", "readers", "cockpit", "forked", *BESIDE)
 
 
 def main() -> int:
@@ -163,6 +164,7 @@ def _measures(
         return lambda place: growth.update({**_here(), name: work(place)})
 
     few: dict[str, Any] = {"count": 5, "rounds": 3} if quick else {}
+    brief: dict[str, Any] = {"count": 5, "seconds": 3.0, "large": 50 * 10**6} if quick else {}
     small: dict[str, Any] = {"size": Size(panes=2, others=0), "more": 20, "within": 5.0} if quick else {}
     crowd = {"agents": 5, "kept": 5} if quick else {}
     size, orphans = (QUICK_FLEETS[0], 10) if quick else (READ_FLEET, ORPHANS)
@@ -172,6 +174,7 @@ def _measures(
         "accuracy": put("accuracy", lambda place: accuracy(place, plan)),
         "memory": put("memory", lambda _: memory(plan, quick=quick)),
         "agents": put("agents", lambda place: {**_here(), **agents(place, **few)}),
+        "spending": put("spending", lambda place: {**_here(), **spending(place, **brief)}),
         "readers": put("readers", lambda place: {**_here(), **readers(place, size, short, orphans=orphans)}),
         "cockpit": put("cockpit", lambda place: {**_here(), **cockpit(place, short, **crowd)}),
         "forked": put_growth(

@@ -8,6 +8,7 @@ from typing import Any
 from bench.agents import AGENTS as AGENT_COUNT
 from bench.cost import DEFAULT, LEAN, OURS, OURS_BY_NEED, OURS_SLOW, PSUTIL, TMUX
 from bench.programs.agents import AGENTS, CORE
+from bench.spending import BYTES_A_SECOND, LARGE_BYTES, WRITERS
 
 Result = dict[str, Any]
 Fleet = dict[str, Any]
@@ -199,6 +200,18 @@ def _agents(result: Result) -> Iterator[Row]:
     )
 
 
+def _spending(result: Result) -> Iterator[Row]:
+    found = result.get("spending")
+    what = f"{WRITERS} agents that write {BYTES_A_SECOND / 1e6:g} MB/s of transcripts: "
+    for kind, unit, most, key in (("CPU", " % of a core", 2, "cpu_percent"), ("memory", " MiB", 10, "mib")):
+        yield _most(f"{what}{kind}", unit, most, found[key] if found else None, "spending")
+    laps = found["ms"]["on"] if found else None
+    late = max(0.0, laps["large"]["longest"] - laps["write"]["longest"]) if laps else None
+    large = f"a transcript of {LARGE_BYTES / 1e9:g} GB"
+    what = f"Longest sample at the first sight of {large}, over the longest before"
+    yield _most(what, " ms", 50, late, "spending")
+
+
 _PARTS: tuple[Callable[[Result], Iterator[Row]], ...] = (
     _cpu,
     _churn,
@@ -210,6 +223,7 @@ _PARTS: tuple[Callable[[Result], Iterator[Row]], ...] = (
     _size,
     _more,
     _agents,
+    _spending,
 )
 
 LIVES = 5000

@@ -85,6 +85,7 @@ def _lines(result: Result) -> Iterator[str]:
     yield from _table(("fleet", "", *names), _alone(result, names))
     yield from _stages(result)
     yield from _agents(result)
+    yield from _spending(result)
     yield from _readers(result)
     yield from _cockpit(result)
     yield from _growth(result)
@@ -206,6 +207,31 @@ def _agents(result: Result) -> Iterator[str]:
     )
 
 
+def _spending(result: Result) -> Iterator[str]:
+    if (found := result.get("spending")) is None:
+        return
+    ms, laps = (
+        found["ms"],
+        {"write": "while they write", "rest": "at rest", "large": "while the large one is read"},
+    )
+    yield from ("", "## What following the spending of agents costs", "")
+    yield (
+        f"{found['agents']} agents write {found['bytes_a_second'] / 1e6:.2f} MB/s of transcripts in all: "
+        f"{found['cpu_percent']:g} % of a core and {found['mib']:g} MiB more than a sampler beside it that "
+        "does not read them, with four samples a second; every request was counted. Then a transcript of "
+        f"{found['large_bytes'] / 1e9:g} GB is seen first, of which {found['new_bytes'] / 2**20:g} MiB were "
+        f"written since its agent began: they are counted {found['caught_up_seconds']:g} s later: 2 MiB "
+        f"of a file are read a second. Revision {found['revision']}, load {found['load1']:.0f}; a sample "
+        "in milliseconds, the median and the longest:"
+    )
+    yield ""
+    rows = (
+        (words, *(_number(ms[kind][lap][name]) for kind in ("on", "off") for name in ("median", "longest")))
+        for lap, words in laps.items()
+    )
+    yield from _table(("", "with", "longest", "without", "longest"), rows)
+
+
 _SUBJECTS = {
     "cpu": "CPU beside process-exporter",
     "alone": "Reading alone",
@@ -220,6 +246,7 @@ _SUBJECTS = {
     "forked": "Many processes in one pane",
     "series": "Series",
     "agents": "What agents do",
+    "spending": "What agents spend",
 }
 
 

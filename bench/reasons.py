@@ -26,6 +26,8 @@ REASONS = {
     "agents": "Measured as the difference to samples of the same panes by a sampler that knows no program, "
     "in turns; it holds the sums of agents, and whatever else is shown of them: some forty microseconds of "
     "Python for each. On a busy machine the same work is dearer; the least of all rounds is below.",
+    "spending": "A thread parses lines with usage; samples share one interpreter with it, and "
+    "on a busy machine both wait for a processor.",
     "scrape": "A scrape that meets a sample shares one interpreter with it, and waits; on a busy machine "
     "both wait for a processor.",
     "churn": "A tool is one process that appears and one that ends: some thirty system calls until it is "

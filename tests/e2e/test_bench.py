@@ -34,6 +34,7 @@ def test_a_quick_run_writes_page_results_and_picture(tmp_path: Path) -> None:
     assert result["growth"]["series_of_a_session"] > 10
     assert result["growth"]["forked"]["ms"] > 0
     assert result["growth"]["burst"]["mib"]["largest"] > 10
+    assert result["spending"]["ms"]["on"]["large"]["longest"] > 0
     page = (tmp_path / "performance.md").read_text()
     assert "## Goals" in page
     assert (tmp_path / "images" / "performance.svg").read_text().startswith("<svg")

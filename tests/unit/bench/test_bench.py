@@ -55,6 +55,8 @@ def fleet(panes: int = 50, others: int = 1000, **more: Any) -> dict[str, Any]:
     }
 
 
+LONGEST = {"write": 90.0, "rest": 80.0, "large": 131.0}
+
 RESULT: dict[str, Any] = {
     "windows": 2,
     "seconds": 15.0,
@@ -87,6 +89,21 @@ RESULT: dict[str, Any] = {
             "least_ms": {"without agents": 3.0, "with agents": 4.0, "with agents and their text": 4.1},
             "captures": 0,
             "captures_before": 50,
+        },
+    },
+    "spending": {
+        "revision": "abc1234",
+        "load1": 3.0,
+        "agents": 50,
+        "bytes_a_second": 1_000_000,
+        "cpu_percent": 1.5,
+        "mib": 8.0,
+        "large_bytes": 5 * 10**9,
+        "new_bytes": 2**24,
+        "caught_up_seconds": 9.0,
+        "ms": {
+            kind: {lap: {"median": 9.0, "longest": longest} for lap, longest in LONGEST.items()}
+            for kind in ("on", "off")
         },
     },
     "accuracy": {
@@ -178,6 +195,9 @@ def row(words: str) -> Row:
         ("left of a burst", "7.5 %", True),
         ("6,000 idle processes", "15 ms", True),
         ("Series of a session", "80", True),
+        ("of transcripts: CPU", "1.5 % of a core", True),
+        ("of transcripts: memory", "8 MiB", True),
+        ("Longest sample at the first sight", "41 ms", True),
     ],
 )
 def test_each_goal_beside_what_was_measured(words: str, measured: str, met: bool | None) -> None:
@@ -195,6 +215,7 @@ def test_the_page_explains_what_is_missed_and_only_that() -> None:
     assert "6,000 processes that rest in one pane: 15 ms" in said
     assert "80 MiB with them, 43 MiB 300 s later" in said
     assert "| 60 | 0.2 |" in said
+    assert "| while the large one is read | 9 | 131 | 9 | 131 |" in said
     assert "it had other work too" in said
     assert "-81.0 %" in said
     assert "| processes: clocks | 900 | 900 | 900 | 900 |" in said

@@ -70,7 +70,10 @@ def parse_head(line: bytes) -> Thread:
         raise ValueError("no head of a rollout")
     spawn = part(part(part(payload, "source"), "subagent"), "thread_spawn")
     parent = key(spawn.get("parent_thread_id")) or key(payload.get("parent_thread_id"))
-    copied = "history_base" not in payload and (bool(payload.get("forked_from_id")) or bool(parent))
+    # One that names its base copies nothing; lines with ordinals are of versions whose subagents begin empty.
+    based = "history_base" in payload or "forked_from_ordinal_exclusive" in payload
+    old_subagent = bool(parent) and "ordinal" not in record
+    copied = not based and (bool(payload.get("forked_from_id")) or old_subagent)
     return Thread(id=identity, cwd=cwd, parent=parent, copied=copied, started=time_of(record))
 
 

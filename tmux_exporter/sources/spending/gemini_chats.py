@@ -13,12 +13,13 @@ from tmux_exporter.base import strict_json
 from tmux_exporter.facts.spending import Event, Line, Occasion, RequestSeen, Tokens, ToolResult, ToolSeen
 from tmux_exporter.sources.common.untrusted_file import UntrustedFileError, read_guarded
 from tmux_exporter.sources.spending.follow import LinesSource
-from tmux_exporter.sources.spending.heads import changed_since
+from tmux_exporter.sources.spending.heads import changed_since, tail_of
 from tmux_exporter.sources.spending.located import Source
 from tmux_exporter.sources.spending.values import key, model, output_of, parsed, part, time_of, tokens
 
 _WORDS = (b'"tokens"', b'"toolCalls"', b'"type":"user"')
 _LARGEST_BYTES = 1024 * 1024
+_TAIL_BYTES = 256 * 1024
 _ENDED = {"success": ToolResult.OK, "error": ToolResult.ERROR, "cancelled": ToolResult.ERROR}
 
 
@@ -47,14 +48,33 @@ def _hash(folder: str) -> str:
 
 
 def candidates(base: str, folder: str, since: float, uid: int) -> Mapping[str, tuple[Source, ...]]:
-    """The conversations of a folder that were changed since then, with their subagents. Raises OSError."""
+    """The conversations of a folder that were changed since then, with their subagents. Raises OSError.
+
+    One that is gone on with may get a second file. Of one that began before, a summary may be written later:
+    it counts from its first answer on.
+    """
     chats, project = place(base, folder), _hash(folder)
     found: dict[str, tuple[Source, ...]] = {}
     for path, head in changed_since(chats, since, uid):
         if head.get("projectHash") == project and head.get("kind") in (None, "main"):
-            subagents = _subagents(chats, head, since, uid)
-            found[path] = (LinesSource(path=path, wanted=wanted, parse=parse), *subagents)
+            began = time_of({"timestamp": head.get("startTime")})
+            if began is not None and began < since and not _answers(path, since, uid):
+                continue
+            session = key(head.get("sessionId"))
+            same = found.get(session) or tuple(_subagents(chats, head, since, uid))
+            found[session] = (LinesSource(path=path, wanted=wanted, parse=parse), *same)
     return found
+
+
+def _answers(path: str, since: float, uid: int) -> bool:
+    """Whether the last lines of a file have an answer from since then."""
+    for line in tail_of(path, uid=uid, most=_TAIL_BYTES).split(b"\n"):
+        try:
+            if b'"gemini"' in line and ((line_of := parse(line)) and line_of.at >= since):
+                return True
+        except ValueError:
+            continue
+    return False
 
 
 def _subagents(chats: str, head: Mapping[str, Any], since: float, uid: int) -> Iterator[Source]:

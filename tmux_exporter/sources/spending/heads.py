@@ -1,4 +1,4 @@
-"""Files of conversations in a folder: those that were changed since a time, and their first lines."""
+"""Files of conversations in a folder: those changed since a time, their first and last lines."""
 
 import os
 import stat
@@ -11,13 +11,18 @@ from tmux_exporter.sources.spending.values import parsed
 _HEAD_BYTES = 1024 * 1024
 
 
-def head_of(path: str, *, uid: int, most: int) -> bytes:
-    """The first bytes of a plain file of `uid`; empty where it is none, or cannot be read."""
+def tail_of(path: str, *, uid: int, most: int) -> bytes:
+    """The last bytes of a plain file of `uid`; empty where it is none, or cannot be read."""
+    return head_of(path, uid=uid, most=most, last=True)
+
+
+def head_of(path: str, *, uid: int, most: int, last: bool = False) -> bytes:
+    """The first or the last bytes of a plain file of `uid`; empty where it is none, or cannot be read."""
     try:
         with opened(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK) as descriptor:
             found = os.fstat(descriptor)
             plain = stat.S_ISREG(found.st_mode) and found.st_uid == uid
-            return os.pread(descriptor, most, 0) if plain else b""
+            return os.pread(descriptor, most, max(0, found.st_size - most) if last else 0) if plain else b""
     except OSError:
         return b""
 

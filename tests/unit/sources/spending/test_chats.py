@@ -1,12 +1,14 @@
 """Lines of Gemini CLI and pi: what they tell, in recorded files and in forms that are rare."""
 
 import json
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.literals.spending import RECORDED, SECRET, line, stamp
+from tests.support.literals.spending import RECORDED, SECRET, STARTED, line, stamp
 from tmux_exporter.analysis.spending.account import Account
 from tmux_exporter.facts.spending import (
     Event,
@@ -70,6 +72,31 @@ def test_gemini_counts_what_was_cached_and_its_thoughts_once() -> None:
 def test_what_gemini_writes_for_a_user_itself_is_no_prompt(content: object) -> None:
     assert events("gemini", id="a", type="user", content=content) == ()
     assert events("gemini", id="a", type="user", content=[{"text": SECRET}]) == (Occasion.PROMPT,)
+
+
+def test_of_what_gemini_had_before_only_what_it_goes_on_with_is_a_conversation(tmp_path: Path) -> None:
+    """A resumed one has a second file; of another one a summary is written."""
+    chats = Path(gemini_chats.place(str(tmp_path), "/p"))
+    chats.mkdir(parents=True)
+
+    def write(name: str, session: str, began: float, answered: float | None = None) -> None:
+        project = chats.parent.name
+        head = {"sessionId": session, "projectHash": project, "startTime": stamp(began), "kind": "main"}
+        used = {"input": 5, "output": 5, "total": 10}
+        said = {"id": "a", "type": "gemini", "timestamp": stamp(answered or began), "tokens": used}
+        lines = (head, said, {"$set": {"summary": SECRET}})
+        (chats / name).write_text("".join(json.dumps(each, separators=(",", ":")) + "\n" for each in lines))
+
+    def found() -> dict[str, list[str]]:
+        made = gemini_chats.candidates(str(tmp_path), "/p", STARTED, os.getuid())
+        return {session: sorted(Path(each.path).name for each in files) for session, files in made.items()}
+
+    write("summed-up.jsonl", "one", STARTED - 60)
+    write("resumed.jsonl", "two", STARTED - 50)
+    write("again.jsonl", "two", STARTED + 1)
+    assert found() == {"two": ["again.jsonl"]}
+    write("resumed.jsonl", "two", STARTED - 50, answered=STARTED + 2)
+    assert found() == {"two": ["again.jsonl", "resumed.jsonl"]}
 
 
 def test_a_history_of_gemini_that_is_replaced_repeats_requests() -> None:

@@ -1,5 +1,7 @@
 """Lines of Codex's rollouts: what they tell, in the form of 0.171 and in those before it."""
 
+import json
+
 import pytest
 
 from tests.support.literals.spending import (
@@ -125,7 +127,15 @@ def test_whose_conversation_it_is() -> None:
     )
     assert parse_head(head(forked_from_id="P")).copied
     assert not parse_head(head(forked_from_id="P", history_base={"thread_id": "P"})).copied
+    assert not parse_head(head(forked_from_id="P", forked_from_ordinal_exclusive=87)).copied
     assert not OWN.copied and not OWN.parent
+
+
+def test_a_subagent_whose_lines_have_ordinals_begins_empty() -> None:
+    """Its first answer may come within the second in which early versions copied a history."""
+    document = json.loads(head(source={"subagent": {"thread_spawn": {"parent_thread_id": "P"}}}))
+    found = parse_head(json.dumps({**document, "ordinal": 0}).encode())
+    assert found.parent == "P" and not found.copied
 
 
 @pytest.mark.parametrize(
