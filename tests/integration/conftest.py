@@ -1,10 +1,12 @@
 """Fixtures: real tmux servers that nothing else sees, and a listener for reported operations."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.programs.containers import HostUser, Podman, host_user, page, podman
 from tests.support.programs.op_listener import OpListener
 from tests.support.remediator.remediation import Fleet, running_fleet
 from tests.support.scenes.scene import Scene
@@ -41,3 +43,21 @@ def listener(tmp_path: Path) -> Iterator[OpListener]:
     made = OpListener(tmp_path)
     yield made
     made.stop()
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
+    """Podman with our image, built as docs/containers.md does."""
+    with podman(tmp_path_factory.mktemp("podman")) as one:
+        one.build("--layers=false", *shlex.split(page("podman build"))[2:])
+        yield one
+
+
+@pytest.fixture
+def user(engine: Podman) -> Iterator[HostUser]:
+    """A user of the host, with the session `shop` on a tmux server in the default folder."""
+    with host_user() as made:
+        # The pages are read by a user with sudo.
+        engine.command("sudo", 'exec env "$@"')
+        engine.command("id", f"echo {made.uid}")
+        yield made

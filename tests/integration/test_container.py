@@ -1,60 +1,22 @@
 """deploy/container/Containerfile, built and run by podman on a base without a registry."""
 
-import os
 import re
-import shlex
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.support.pages.markdown import blocks
-from tests.support.pages.page_trials import CONTAINERS
 from tests.support.processes.run_text import run_text
-from tests.support.programs.containers import Podman, podman
+from tests.support.programs.containers import HostUser, Podman, page
 from tests.support.wait import wait_for
 from tmux_exporter.commands.up_children.prometheus import free_port
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
-USER = 1000
 TIGHT = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges")
 """As docs/containers.md runs it."""
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    with podman(tmp_path_factory.mktemp("podman")) as one:
-        _, _, *words = shlex.split(page("podman build"))
-        one.build("--layers=false", *words)
-        # The page is read by a user with sudo, who is not root.
-        one.command("sudo", 'exec "$@"')
-        one.command("id", f"echo {USER}")
-        yield one
-
-
-def page(begins: str) -> str:
-    """The block of the page that begins so."""
-    (block,) = (each for each in blocks(CONTAINERS) if each.text.startswith(begins))
-    return block.text.replace("\\\n", " ")
-
-
-@pytest.fixture
-def sockets(socket_dir: Path) -> Iterator[Path]:
-    """The folder of a tmux server of uid 1000 with the session `shop`, on the host."""
-    folder = socket_dir.parent / f"tmux-{USER}"
-    folder.mkdir(mode=0o700)
-    os.chown(folder, USER, USER)
-    socket_dir.parent.chmod(0o755)
-    tmux = ("tmux", "-f", "/dev/null", "-S", folder / "host")
-    environ = {"HOME": "/tmp", "PATH": os.environ["PATH"]}
-    user: dict[str, Any] = {"user": USER, "group": USER, "extra_groups": (), "env": environ}
-    run_text((*tmux, "new-session", "-d", "-s", "shop", "sleep 3600"), check=True, **user)
-    yield folder
-    run_text((*tmux, "kill-server"), **user)
 
 
 class Served:
@@ -109,8 +71,8 @@ def test_two_builds_are_the_same(engine: Podman) -> None:
     assert engine.of_image("one", "RootFS.Layers") == engine.of_image("tmux-exporter", "RootFS.Layers")
 
 
-def test_the_commands_of_the_page_show_the_panes_of_the_host(engine: Podman, sockets: Path) -> None:
-    command = page("sudo podman run").replace("/tmp/tmux-$(id -u):", f"{sockets}:", 1)
+def test_the_commands_of_the_page_show_the_panes_of_the_host(engine: Podman, user: HostUser) -> None:
+    command = page("sudo podman run")
     served = Served(engine, run_text(("sh", "-ec", command), env=engine.environ, check=True).stdout.strip())
     wait_for(lambda: series(served.metrics(), "tmux_up") == {'{server="host"}': 1}, served.log())
     text = served.metrics()
@@ -118,14 +80,15 @@ def test_the_commands_of_the_page_show_the_panes_of_the_host(engine: Podman, soc
     assert series(text, "tmux_pane_processes") == {pane: 1}
     assert series(text, "tmux_pane_memory_bytes")[pane] > 0
     assert set(series(text, "tmux_exporter_collector_success").values()) == {1}
-    assert engine("exec", served.name, "id", "-u") == str(USER)
+    assert set(series(text, "tmux_exporter_unreadable_processes").values()) == {0}
+    assert engine("exec", served.name, "id", "-u") == str(user.uid)
     assert served.health() == 0
 
 
 def test_without_the_pids_of_the_host_it_shows_no_pane_and_says_why(
-    engine: Podman, sockets: Path, start: Start
+    engine: Podman, user: HostUser, start: Start
 ) -> None:
-    served = start(f"--volume={sockets}:/tmp/tmux-{USER}:ro")
+    served = start(f"--user={user.uid}", f"--volume={user.sockets}:{user.sockets}:ro")
     wait_for(lambda: series(served.metrics(), "tmux_up") == {'{server="host"}': 0}, served.log())
     text = served.metrics()
     assert series(text, "tmux_pane_processes") == {}

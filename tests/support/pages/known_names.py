@@ -208,7 +208,7 @@ def _programs() -> tuple[tuple[bool, str], ...]:
     """Every program of ours, and whether it is one of the tests."""
     folders = ("tmux_exporter", "bench", "alerts", "tests")
     files = [path for folder in folders for path in (REPOSITORY / folder).rglob("*.py")]
-    files += [REPOSITORY / "Makefile", REPOSITORY / "deploy" / "setup"]
+    files += [REPOSITORY / each for each in ("Makefile", "deploy/setup", "deploy/compose/compose.yaml")]
     return tuple((path.is_relative_to(REPOSITORY / "tests"), path.read_text()) for path in files)
 
 

@@ -21,11 +21,12 @@ class Trial(StrEnum):
     STEPS = "as POLICIES, as the steps of a policy"
     SETTINGS = "check-config takes it, and the exporter runs with it"
     PYTHON = "it is run"
+    KUSTOMIZE = "it is rendered, and schemas take that: tests/integration/test_kubernetes.py"
     CONTAINER = "podman runs it, in a store of its own: tests/integration/test_container.py"
     SYNOPSIS = "its commands and flags exist: tests/shipped/test_names.py"
 
 
-CONTAINERS = Path("docs/containers.md")
+CONTAINERS, KUBERNETES = Path("docs/containers.md"), Path("docs/kubernetes.md")
 _BENCH = "takes an hour; tests/e2e/test_bench.py runs the quick one"
 _ITSELF = "this test is a part of it"
 _NO_NETWORK = "asks a package index, of which a machine of tests may have none"
@@ -47,6 +48,10 @@ CANNOT: dict[tuple[str, str], str] = {
         "docs/remediator.md",
         "level=warning msg=",
     ): "a log line, held by tests/integration/test_remediator_single_loop.py",
+    (
+        "docs/kubernetes.md",
+        "kubectl apply",
+    ): "asks a cluster; test_kubernetes.py renders and judges the folders",
     ("docs/remediator.md", "sudo systemctl"): _NO_SYSTEMD,
     ("docs/remediator.md", "sudo loginctl"): _NO_SYSTEMD,
     ("docs/schedulers.md", "SECONDS=$(echo"): "the mistake that the page explains",
@@ -96,6 +101,8 @@ def _of_yaml(block: Block) -> Trial | None:
         return Trial.PROMETHEUS
     if keys == {"apiVersion", "kind", "policies"}:
         return Trial.POLICIES
+    if block.page == KUBERNETES:
+        return Trial.KUSTOMIZE
     if keys == {"actions"}:
         return Trial.STEPS
     return Trial.SETTINGS if keys <= section_classes().keys() else None

@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import tomllib
-import zlib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -33,7 +32,13 @@ def base() -> tuple[Path, Path]:
 
 
 def _wanted() -> str:
-    return f"1 {SUITE} {PYTHON} {PACKAGES} {zlib.crc32((ROOT / 'pyproject.toml').read_bytes())}"
+    return f"1 {SUITE} {PYTHON} {PACKAGES} {_requirements()}"
+
+
+def _requirements() -> list[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    optional = project["project"]["optional-dependencies"]["web"]
+    return [*project["project"]["dependencies"], *optional, *project["build-system"]["requires"]]
 
 
 def _made() -> str:
@@ -55,11 +60,9 @@ def main() -> None:
         f'--customize-hook=chroot "$1" {install} {" ".join(PACKAGES)}',
         *(SUITE, str(PLACE / "base.tar")),
     )
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wheels = (*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["web"])
     download = (sys.executable, "-m", "pip", "-qq", "--disable-pip-version-check", "download")
     binary = ("--python-version", PYTHON, "--only-binary", ":all:", "--dest", str(PLACE / "wheels"))
-    _run(*download, *binary, *wheels, *project["build-system"]["requires"])
+    _run(*download, *binary, *_requirements())
     (PLACE / ".made-for").write_text(_wanted())
 
 

@@ -1,13 +1,18 @@
 """podman with a store of its own: images are built and run as they are shipped, without a registry."""
 
 import os
+import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.support.isolation.namespace import IS_PRIVATE
+from tests.support.pages.markdown import blocks
+from tests.support.pages.page_trials import CONTAINERS
 from tests.support.processes.run_text import run_text
 from tests.support.programs.container_base import ROOT, base
 
@@ -67,7 +72,38 @@ class Podman:
 
     def close(self) -> None:
         self("rm", "--all", "--force", "--time", "5", check=False)
-        self("rmi", "--all", "--force", check=False)
+
+
+def page(begins: str) -> str:
+    """The block of docs/containers.md that begins so, on one line."""
+    (block,) = (each for each in blocks(CONTAINERS) if each.text.startswith(begins))
+    return block.text.replace("\\\n", " ")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostUser:
+    """Somebody who is not root, with a tmux server; `sockets` is the folder where tmux makes its own."""
+
+    uid: int
+    sockets: Path
+
+
+@contextmanager
+def host_user() -> Iterator[HostUser]:
+    """A user that nobody else is, with the session `shop` on the server `host`."""
+    uid = 60_000 + secrets.randbelow(5000)
+    sockets = Path(f"/tmp/tmux-{uid}")
+    sockets.mkdir(mode=0o700)
+    os.chown(sockets, uid, uid)
+    tmux = ("tmux", "-f", "/dev/null", "-L", "host")
+    environ = {"HOME": "/tmp", "PATH": os.environ["PATH"]}
+    who: dict[str, Any] = {"user": uid, "group": uid, "extra_groups": (), "env": environ}
+    try:
+        run_text((*tmux, "new-session", "-d", "-s", "shop", "exec sleep 3600"), check=True, **who)
+        yield HostUser(uid=uid, sockets=sockets)
+    finally:
+        run_text((*tmux, "kill-server"), **who)
+        shutil.rmtree(sockets)
 
 
 @contextmanager

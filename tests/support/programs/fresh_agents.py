@@ -34,6 +34,7 @@ class RegistryAwayError(InstallError):
 class Locked:
     """One package. `scripts`: its install scripts run. `program`: its name in our table, where it is another.
 
+    `options` are pip's.
     `titled`: it writes a title over its arguments, and with them goes the path that tells its version.
     """
 
@@ -48,6 +49,7 @@ class Locked:
     agent: bool = True
     titled: bool = False
     least_python: Sequence[int] = ()
+    options: Sequence[str] = ()
     program: str = ""
     environ: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
@@ -102,7 +104,7 @@ def _pip(each: Locked, folder: Path) -> str:
     _run(python, "-m", "venv", folder)
     report = folder / "report.json"
     pip = (folder / "bin" / "pip", "install", "-q", "--disable-pip-version-check", "--report", report)
-    _run(*pip, f"{each.package}=={each.version}")
+    _run(*pip, *each.options, f"{each.package}=={each.version}")
     (own,) = (one for one in json.loads(report.read_text())["install"] if one["requested"])
     return str(own["download_info"]["archive_info"]["hash"])
 
