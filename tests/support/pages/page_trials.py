@@ -55,6 +55,7 @@ CANNOT: dict[tuple[str, str], str] = {
     ("docs/remediator.md", "sudo systemctl"): _NO_SYSTEMD,
     ("docs/remediator.md", "sudo loginctl"): _NO_SYSTEMD,
     ("docs/schedulers.md", "SECONDS=$(echo"): "the mistake that the page explains",
+    ("docs/spending.md", "{"): "a file, read by tests/unit/sources/spending/test_price_file.py",
     ("docs/service.md", "pipx install"): _NO_NETWORK,
     ("docs/service.md", "pipx uninstall"): _NO_NETWORK,
     ("docs/service.md", "rm ~/.config"): _UNITS,

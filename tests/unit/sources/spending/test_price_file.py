@@ -39,6 +39,14 @@ def test_prices_are_by_kind_and_by_the_size_of_the_prompt(tmp_path: Path) -> Non
     assert cost_of(table, "m-2-20260801", Tokens(output=1_000_000), 300_000) == Cost(20, 0)
 
 
+def test_the_table_of_the_docs_is_read(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "spending.md").read_text()
+    block = page.partition("```json\n")[2].partition("```")[0]
+    table = read_prices(written(tmp_path, block), os.getuid())
+    assert (table.as_of, {*table.models}) == ("2026-11-30", {"our-model-1"})
+    assert table.models["our-model-1"].price.cache_write_1h == pytest.approx(4)
+
+
 def test_without_a_day_it_is_of_that_on_which_it_was_changed(tmp_path: Path) -> None:
     path = written(tmp_path, {"m-1": MINE})
     os.utime(path, (0, 86_400 * 365))
