@@ -16,6 +16,7 @@ from pathlib import Path
 
 from alerts.days.firing import Firing
 from alerts.days.ordinary import DAYS, Day
+from alerts.days.other import OTHER_DAYS
 from alerts.days.play import Play, Rules, by_prometheus, by_promtool, play_bad, play_both, play_days
 from tmux_exporter.alerting.base.scope import Scope
 from tmux_exporter.alerting.base.thresholds import PRIORITIES, load
@@ -27,6 +28,7 @@ TOLD = HERE / "told.json"
 PAGE = HERE.parents[1] / "docs" / "days.md"
 UNSAID = ("alertname", "job", "severity", "priority")
 KEEPING = "prometheus-2.42"
+ALL_DAYS = (*DAYS, *OTHER_DAYS)
 
 
 def shipped(*, keep_firing: bool = False) -> Rules:
@@ -66,7 +68,7 @@ def page() -> Iterator[str]:
     )
     yield "| day | before: P1, P2, P3, P4 | now: P1, P2, P3, P4 | with `--engine prometheus-2.42` |\n"
     yield "| --- | --- | --- | --- |\n"
-    for day in DAYS:
+    for day in ALL_DAYS:
         columns = (known.get(day.name, {}).get(column) for column in ("before", "prometheus", KEEPING))
         cells = (", ".join(str(each[name]) for name in PRIORITIES) if each else "" for each in columns)
         yield f"| {day.name} | {' | '.join(cells)} |\n".replace("|  |", "| |").replace("|  |", "| |")
@@ -86,7 +88,7 @@ def main(words: Sequence[str]) -> None:
             found = play_bad(Path(folder), rules, shipped(keep_firing=True), "".join(words[1:]))
             sys.stdout.writelines(f"{each}\n" for each in found)
             return
-        chosen = [day for day in DAYS if part in day.name]
+        chosen = [day for day in ALL_DAYS if part in day.name]
         if other or engine == "promtool":
             play: Play = by_promtool if engine == "promtool" else by_prometheus
             for day, fired in play_days(Path(folder), chosen, rules, play):

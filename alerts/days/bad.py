@@ -61,11 +61,13 @@ class Bad:
     beside: tuple[str, ...] = ()
     until: int = 3 * HOUR
     scraped: int = 60
+    how: str = ""
+    """What is the matter, where an alert has several days."""
 
     @property
     def name(self) -> str:
-        """The alert, its level, and what it is told of."""
-        return " ".join(filter(None, (self.alert, self.level, *self.who.values())))
+        """The alert, its level, what it is told of, and how it comes."""
+        return " ".join(filter(None, (self.alert, self.level, *self.who.values(), self.how)))
 
     def plays(self) -> Host:
         """The host of the day."""
@@ -89,8 +91,11 @@ class Bad:
 
         return change
 
-    def problems(self, fired: Sequence[Firing]) -> Iterator[str]:
-        """What was told wrongly: nothing, somebody else, too late, twice, or for too long."""
+    def problems(self, fired: Sequence[Firing], *, keeps: float = 0) -> Iterator[str]:
+        """What was told wrongly: nothing, somebody else, too late, twice, or for too long.
+
+        Alerts may fire on for as long as they are kept.
+        """
         told = [each for each in fired if each.told and each.labels.get("instance", self.name) == self.name]
         own = [each for each in told if self._is(each)]
         for each in told:
@@ -103,7 +108,7 @@ class Bad:
         late = own[0].begins - self.begins
         if not 0 <= late <= (self.within or WITHIN[self.priority]):
             yield f"{self.name}: told after {late:g} s"
-        if own[0].ends > self.begins + self.lasts + self.over:
+        if own[0].ends > self.begins + self.lasts + self.over + keeps:
             yield f"{self.name}: told {own[0].ends - self.begins - self.lasts:g} s longer than it lasts"
 
     def _is(self, firing: Firing) -> bool:

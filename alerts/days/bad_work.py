@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -78,6 +78,10 @@ def _left_behind() -> Iterator[Bad]:
     )
 
 
+def _each(part: int) -> Callable[[int], bool]:
+    return lambda number: number % part == 0
+
+
 def _operations() -> Iterator[Bad]:
     begin, end = 1.0 * HOUR, 1.75 * HOUR
 
@@ -88,16 +92,15 @@ def _operations() -> Iterator[Bad]:
         name: str,
         *,
         every: float,
-        took: float = 0.2,
-        part: int = 1,
+        slow: Callable[[int], bool] = lambda _: False,
         fails: int = 0,
         beside: tuple[str, ...] = (),
     ) -> Bad:
-        """Each `part`-th takes so long, each `fails`-th fails."""
+        """The slow ones take three times of what they may, each `fails`-th fails."""
         operation = Operation(
             name="deploy",
             every=every,
-            seconds=lambda number: took if at_fault(number, every) and number % part == 0 else 0.2,
+            seconds=lambda number: 3.0 if at_fault(number, every) and slow(number) else 0.2,
             fails=lambda number: bool(fails) and at_fault(number, every) and number % fails == 0,
             from_time=0,
             to_time=DAY,
@@ -111,12 +114,17 @@ def _operations() -> Iterator[Bad]:
             beside=beside,
         )
 
-    # A mean that rises passes the milder bounds first, and the slowest ones tell it sooner.
-    mean, tail, errors = "TmuxOperationSlow", "TmuxOperationTailSlow", "TmuxOperationErrors"
-    for (level, _), slow, fails in zip(LEVELS, (15.0, 7.0, 3.0), (5, 13, 30), strict=True):
+    # A share that rises passes the milder bounds first. Where operations are P3 their budget is the page.
+    many, tail, errors = "TmuxOperationSlow", "TmuxOperationTailSlow", "TmuxOperationErrors"
+    shares: tuple[tuple[Callable[[int], bool], int, int], ...] = (
+        (lambda _: True, 8, 5),
+        (lambda number: number % 3 > 0, 14, 13),
+        (_each(3), 40, 30),
+    )
+    for (level, _), (slow, part, fails) in zip(LEVELS, shares, strict=True):
         for bad in (
-            one(mean, every=2, took=slow, beside=(mean, tail)),
-            one(tail, every=1, took=slow * (2 if level == "emergency" else 1), part=40),
+            one(many, every=2, slow=slow, beside=(many, tail, BURNS)),
+            one(tail, every=1, slow=_each(part), beside=(tail,)),
             one(errors, every=2, fails=fails, beside=(errors, BURNS)),
         ):
             yield replace(bad, level=level)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from alerts.days.bad_agents import MAKERS as OF_AGENTS
+from alerts.days.bad_other import MAKERS as OTHERS
 from alerts.days.bad_work import MAKERS as OF_WORK
 from alerts.days.firing import Firing
 from alerts.days.ordinary import Day
@@ -103,7 +104,9 @@ def play_both(
         yield day, fired, day.own(kept[-1])
 
 
-BAD = tuple(bad for make in (*OF_AGENTS, *OF_WORK) for bad in make())
+KEPT = 180
+"""Seconds for which alerts fire on (`lost_scrapes.over`)."""
+BAD = tuple(bad for make in (*OF_AGENTS, *OF_WORK, *OTHERS) for bad in make())
 """A bad day for each alert and level."""
 
 
@@ -124,7 +127,8 @@ def play_bad(folder: Path, rules: Rules, keeping: Rules, part: str = "") -> Iter
                 kept=kept.append,
             )
             yield from (problem for day in days for problem in day.problems(fired))
-            yield from (f"kept: {problem}" for day in days for problem in day.problems(kept[0]))
+            of_kept = (day.problems(kept[0], keeps=KEPT) for day in days)
+            yield from (f"kept: {problem}" for problems in of_kept for problem in problems)
 
 
 def by_prometheus(

@@ -18,15 +18,15 @@ _WHICH = "service level {{ $labels.slo }} of {{ $labels.instance }}"
 
 _TOLD = "instance:tmux_slo_told:count"
 _CAUSES = {
-    "availability": "TmuxAgentAbsent|TmuxAgentsAllAbsent|TmuxServerNotAnswering",
+    "availability": "TmuxAgentAbsent|TmuxAgentsAllAbsent|TmuxAgentOomKilled|TmuxServerNotAnswering",
     "samples": "TmuxExporterBlind|TmuxServerNotAnswering",
 }
 
 
 def recorded(scope: Scope) -> tuple[Rule, ...]:
-    """Of which service levels somebody is paged for the cause, or will be if it lasts, or was just now.
+    """Of which service levels somebody is paged for the cause, will be if it lasts, or was an hour ago.
 
-    The short window shows what is over for its own length, so that the budget would page after the cause.
+    The long window still has what is over: a minute more of it would page again.
     """
     return tuple(
         scope.record(
@@ -34,7 +34,7 @@ def recorded(scope: Scope) -> tuple[Rule, ...]:
             f"""
             count by (job, instance) (
               last_over_time(ALERTS{{alertstate="firing",
-                alertname=~"{causes}"}}[${_PAGE}.short*2])
+                alertname=~"{causes}"}}[${_PAGE}.long])
               or ALERTS{{alertstate="pending",
                 alertname=~"{causes}"}}
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alerts.days.__main__ import shipped
+from alerts.days.__main__ import ALL_DAYS, shipped
 from alerts.days.bad import Bad
 from alerts.days.firing import Firing
 from alerts.days.mutants import MUTANTS
@@ -29,8 +29,8 @@ RULES = shipped()
 KEEPING = shipped(keep_firing=True)
 GROUPS = [group for group in RULES.groups if re.fullmatch("tmux_(agents|exporter)_.*alerting", group["name"])]
 TOGETHER = {
-    name: [day for day in DAYS if name in (day.together, day.name)]
-    for name in dict.fromkeys(day.together or day.name for day in DAYS)
+    name: [day for day in ALL_DAYS if name in (day.together, day.name)]
+    for name in dict.fromkeys(day.together or day.name for day in ALL_DAYS)
 }
 """Days by what they are played with."""
 
