@@ -243,6 +243,8 @@ def assert_runs(words: Sequence[str], says: str, environ: Mapping[str, str], log
     try:
         wait_for(lambda: says in log.read_text() or process.poll() is not None, f"{words} says: {says}")
         assert process.poll() is None, log.read_text()
+        # It says so just before it is ready to be ended.
+        wait_for(lambda: catches_sigterm(process.pid), f"{words} can be asked to end")
     finally:
         process.terminate()
         assert process.wait(60) == 0
@@ -252,6 +254,11 @@ def installs_hooks(scene: RunbookScene, command: str) -> None:
     """It asks before it writes; nobody is here who could answer."""
     run_well(scene, f"{command} --yes")
     assert "tmux-exporter" in (scene.home / ".claude" / "settings.json").read_text()
+
+
+def catches_sigterm(pid: int) -> bool:
+    (caught,) = re.findall(r"^SigCgt:\s+(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def keeps_quiet(scene: RunbookScene, command: str) -> None:
