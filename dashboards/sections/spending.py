@@ -64,7 +64,7 @@ def glance() -> Sequence[Builder[dashboard.Panel]]:
             3,
             "Tokens a minute, now",
             "All kinds together, those read from a cache too.",
-            Query(expr=f"60 * sum({rate(tokens)})"),
+            Query(expr=or_zero(f"60 * sum({rate(tokens)})", select("tmux_agent_usage_source_info", AGENT))),
             steps=steps(CALM),
             unit="short",
             empty="not known",
