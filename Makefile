@@ -31,6 +31,7 @@ check: ## `make test`, what takes minutes by its nature, and `make test` again o
 	@$(MAKE) --no-print-directory lint
 	@$(if $(ARGS),,$(PYTHON) -m tests.support.programs.fresh_agents)
 	@$(if $(ARGS),,$(PYTHON) -m tests.support.programs.container_base)
+	@$(if $(ARGS),,$(PYTHON) -m tests.support.programs.debian_root)
 	@$(if $(ARGS),,$(PYTHON) -m pytest -q $(EVENTS))
 	@TMUX_EXPORTER_EXAMPLES=all $(PYTHON) -m pytest -q $(PARALLEL) -m "not versions and not first_namespaces" $(ARGS)
 	@$(if $(ARGS),,exec $(PYTHON) -m tests.support.isolation.machine_in_use $(PYTHON) -m pytest -q $(PARALLEL))

@@ -39,7 +39,7 @@ FOREIGN_FLAGS = {
 """Flags of other programs that stand alone in a sentence, and whose they are."""
 
 FOREIGN_VARIABLES = {
-    **dict.fromkeys(("PWD", "USER", "HOME", "PATH", "SECONDS"), "the shell's"),
+    **dict.fromkeys(("USER", "HOME", "PATH", "SECONDS"), "the shell's"),
     **dict.fromkeys(("MINUTES", "TARGET", "DELAY"), "of the scripts that the page is about"),
     "BASE": "of the Containerfile",
     "GITHUB_STEP_SUMMARY": "of GitHub's runner",

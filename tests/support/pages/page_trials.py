@@ -23,10 +23,12 @@ class Trial(StrEnum):
     PYTHON = "it is run"
     KUSTOMIZE = "it is rendered, and schemas take that: tests/integration/test_kubernetes.py"
     CONTAINER = "podman runs it, in a store of its own: tests/integration/test_container.py"
+    INSTALL = "run in a clean Debian 12 and 13: tests/e2e/test_debian_packages.py"
     SYNOPSIS = "its commands and flags exist: tests/shipped/test_names.py"
 
 
 CONTAINERS, KUBERNETES = Path("docs/containers.md"), Path("docs/kubernetes.md")
+INSTALL = Path("docs/install.md")
 _BENCH = "takes an hour; tests/e2e/test_bench.py runs the quick one"
 _ITSELF = "this test is a part of it"
 _NO_NETWORK = "asks a package index, of which a machine of tests may have none"
@@ -80,6 +82,8 @@ def trial(block: Block) -> Trial | None:
     match block.language:
         case "sh" if block.page == CONTAINERS:
             return Trial.CONTAINER
+        case "sh" if block.page == INSTALL:
+            return Trial.INSTALL
         case "sh":
             return Trial.RUNBOOK if in_runbook else Trial.SHELL
         case "console":
