@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import click
-from click.shell_completion import ShellComplete, get_completion_class
 
 from tmux_exporter.cli.exit import show
 
@@ -94,6 +93,8 @@ def completion(ctx: click.Context, shell: str) -> None:
       eval "$(tmux-exporter completion zsh; tmux-remediator completion zsh)"     in ~/.zshrc, behind compinit
       tmux-exporter completion fish | source; tmux-remediator completion fish | source
     """
+    from click.shell_completion import ShellComplete, get_completion_class
+
     found, program = get_completion_class(shell), ctx.find_root()
     name = program.info_name or ""
     variable = f"_{name}_COMPLETE".replace("-", "_").upper()
