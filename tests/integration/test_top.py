@@ -279,5 +279,8 @@ def test_every_view_at_every_size_and_what_is_opened(
         view.press(key)
         view.shows(title)
         assert max(map(len, view.lines())) <= size[0]
+    # At once: what follows the key of a view is meant for its rows.
+    view.press("1", "Down", "Enter")
+    view.shows("state_source")
     view.press("q")
     assert view.status() == 0

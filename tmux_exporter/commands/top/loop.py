@@ -131,7 +131,12 @@ def _loop(terminal: Terminal, reports: Reports, view: ScreenView) -> int:
                 line = int(key.removeprefix(CLICK))
                 view = _clicked(view, row_at(line, shown, view, keys, (columns, lines)))
                 continue
+            tab = view.tab
             view = _typed(view, key) if view.editing else _pressed(view, key, keys)
+            if view.tab is not tab and shown is not None:
+                # What follows in the same breath is meant for the rows of that view.
+                flat = found.listed(view)
+                keys = flat.keys if flat else shown.keys
             if key in ("a", "y") and not view.editing and shown is not None:
                 view = replace(view, note=_attach(terminal, shown, view, copy=key == "y"))
     return 0 if terminal.ended == signal.SIGINT else 128 + terminal.ended
