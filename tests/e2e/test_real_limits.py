@@ -80,7 +80,7 @@ def test_a_reached_limit_is_told_and_protects_until_its_reset(
 ) -> None:
     """Told by its file alone: what its screen shows is not read. Needs the programs of `make check`."""
     # Programs name whole minutes.
-    stub = MeteredStub(resets_at=(time.time() // 60 + 4) * 60)
+    stub = MeteredStub(name, resets_at=(time.time() // 60 + 4) * 60)
     stage = _played(name, _LIMITS[name], base, stub)
 
     def told() -> tuple[Any, ...]:

@@ -8,12 +8,13 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Body = dict[str, Any]
+Tools = Mapping[str, Body]
 
 TEXT = "All of it is done."
 SLOW_STEPS, STEP_SECONDS = 120, 0.5
@@ -33,6 +34,8 @@ class Play(StrEnum):
     QUOTA = "zzquota"
     DENIED = "zzdenied"
     BROKEN = "zzbroken"
+    MANY = "zzmany"
+    DELEGATE = "zzdelegate"
 
 
 _STATUS = {Play.QUOTA: 429, Play.DENIED: 401, Play.BROKEN: 500}
@@ -61,11 +64,15 @@ _ASKS = (
     "AskQuestion",
 )
 _PLANS = ("ExitPlanMode", "exit_plan_mode", "plan_exit")
+_DELEGATES = {"Agent": "general-purpose", "task": "general", "invoke_agent": "generalist", "spawn_agent": ""}
+"""Tools that start a subagent, and the name of one that can do everything."""
 _TOOLS: Mapping[Play, Sequence[str]] = {
     Play.TOOL: _SHELLS,
     Play.EDIT: _EDITS,
     Play.ASK: _ASKS,
     Play.PLAN: _PLANS,
+    Play.MANY: _SHELLS,
+    Play.DELEGATE: tuple(_DELEGATES),
 }
 
 
@@ -85,9 +92,40 @@ class Stub:
         self.stopping = threading.Event()
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def metered(self, events: Iterator[bytes], tools: Collection[str]) -> Iterator[bytes]:  # noqa: ARG002
+    quick_calls = 5
+    """How many commands Play.MANY runs, one after the other."""
+
+    def calls(self, play: Play, tools: Tools, data: bytes) -> list[tuple[str, Body]]:
+        """The tools that a play calls, one after the other."""
+        calls = _calls(play, tools, data)
+        match play, calls:
+            case Play.DELEGATE, [(name, told)]:
+                properties = tools[name].get("properties") or {}
+                asked = {
+                    "subagent_type": _DELEGATES[name],
+                    "agent_name": _DELEGATES[name],
+                    "message": "do it",
+                }
+                return [(name, {**told, **_fitting(asked, {"properties": properties})})]
+            case Play.MANY, [(name, told)]:
+                told.pop("sandbox_permissions", None)
+                words = json.dumps(told)
+                # Programs refuse the same command over and over.
+                different = (words.replace(TOOL_COMMAND, f"echo {at}") for at in range(self.quick_calls))
+                return [(name, json.loads(each)) for each in different]
+            case _:
+                return calls
+
+    def metered(self, events: Iterator[bytes], tools: Tools, body: Body) -> Iterator[bytes]:  # noqa: ARG002
         """The events of one answer, with what it is to have used."""
         return events
+
+    def whole(self, answer: Body, tools: Tools, body: Body) -> Body:  # noqa: ARG002
+        """The same of an answer in one piece."""
+        return answer
+
+    def refused(self) -> None:
+        """A request is refused."""
 
     @property
     def url(self) -> str:
@@ -131,15 +169,18 @@ class _Handler(BaseHTTPRequestHandler):
         if path.endswith("count_tokens") or path.endswith(":countTokens"):
             self._json(200, {"input_tokens": 10, "totalTokens": 10})
         elif play in _STATUS and not told:
+            self.of.refused()
             self._refuse(api, _STATUS[play])
         else:
-            calls = _calls(play, tools, data)
+            calls = self.of.calls(play, tools, data)
             call = calls[told] if told < len(calls) else None
             stream = bool(body.get("stream")) or ":stream" in path
             slow = play is Play.THINK
-            events = self.of.metered(api(call, slow, tools), tools)
             try:
-                self._stream(events) if stream else self._whole(api, call)
+                if stream:
+                    self._stream(self.of.metered(api(call, slow, tools), tools, body))
+                else:
+                    self._json(200, self.of.whole(_whole(api, call), tools, body))
             except OSError:
                 self.close_connection = True
 
@@ -223,61 +264,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(event)
             self.wfile.flush()
 
-    def _whole(self, api: "_Api", call: "_Call") -> None:
-        if api is _anthropic:
-            content = (
-                [{"type": "tool_use", "id": "toolu_1", "name": call[0], "input": call[1]}]
-                if call
-                else [{"type": "text", "text": TEXT}]
-            )
-            self._json(
-                200,
-                {
-                    "id": "msg_1",
-                    "type": "message",
-                    "role": "assistant",
-                    "model": "stub-1",
-                    "content": content,
-                    "stop_reason": "tool_use" if call else "end_turn",
-                    "usage": {"input_tokens": 5, "output_tokens": 5},
-                },
-            )
-        elif api is _gemini:
-            self._json(200, _candidate(call, TEXT, "STOP"))
-        elif api is _chat:
-            self._json(
-                200,
-                {
-                    "id": "c1",
-                    "object": "chat.completion",
-                    "created": 1,
-                    "model": "stub-1",
-                    "choices": [
-                        {
-                            "index": 0,
-                            "finish_reason": "stop",
-                            "message": {"role": "assistant", "content": TEXT},
-                        }
-                    ],
-                    "usage": {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10},
-                },
-            )
-        else:
-            self._json(
-                200,
-                {
-                    "id": "r1",
-                    "object": "response",
-                    "status": "completed",
-                    "model": "stub-1",
-                    "output": [_message(TEXT)],
-                    "usage": _USAGE,
-                },
-            )
-
 
 _Call = tuple[str, Body] | None
-_Api = Callable[[_Call, bool, Mapping[str, Body]], Iterator[bytes]]
+_Api = Callable[[_Call, bool, Tools], Iterator[bytes]]
 
 
 def _event(body: Body, name: str = "") -> bytes:
@@ -293,7 +282,7 @@ def _words(slow: bool) -> Iterator[str]:
     yield TEXT
 
 
-def _anthropic(call: _Call, slow: bool, tools: Mapping[str, Body]) -> Iterator[bytes]:
+def _anthropic(call: _Call, slow: bool, tools: Tools) -> Iterator[bytes]:
     def event(kind: str, **more: object) -> bytes:
         return _event({"type": kind, **more}, kind)
 
@@ -334,7 +323,7 @@ def _anthropic(call: _Call, slow: bool, tools: Mapping[str, Body]) -> Iterator[b
     yield event("message_stop")
 
 
-def _chat(call: _Call, slow: bool, tools: Mapping[str, Body]) -> Iterator[bytes]:
+def _chat(call: _Call, slow: bool, tools: Tools) -> Iterator[bytes]:
     def chunk(delta: Body, finish: str | None = None) -> bytes:
         return _event(
             {
@@ -395,7 +384,7 @@ def _message(text: str) -> Body:
     }
 
 
-def _responses(call: _Call, slow: bool, tools: Mapping[str, Body]) -> Iterator[bytes]:
+def _responses(call: _Call, slow: bool, tools: Tools) -> Iterator[bytes]:
     number = iter(range(10_000))
 
     def event(kind: str, **more: object) -> bytes:
@@ -430,6 +419,8 @@ def _responses(call: _Call, slow: bool, tools: Mapping[str, Body]) -> Iterator[b
             "arguments": json.dumps(call[1]),
             "status": "completed",
         }
+        if namespace := tools[call[0]].get("namespace"):
+            item["namespace"] = namespace
         yield event(
             "response.output_item.added",
             output_index=1,
@@ -462,10 +453,49 @@ def _candidate(call: _Call, text: str, finish: str | None) -> Body:
     }
 
 
-def _gemini(call: _Call, slow: bool, tools: Mapping[str, Body]) -> Iterator[bytes]:
+def _gemini(call: _Call, slow: bool, tools: Tools) -> Iterator[bytes]:
     for words in _words(slow):
         yield _event(_candidate(None, words, None))
     yield _event(_candidate(call, "", "STOP"))
+
+
+def _whole(api: _Api, call: _Call) -> Body:
+    """An answer in one piece."""
+    if api is _anthropic:
+        content = (
+            [{"type": "tool_use", "id": "toolu_1", "name": call[0], "input": call[1]}]
+            if call
+            else [{"type": "text", "text": TEXT}]
+        )
+        return {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "model": "stub-1",
+            "content": content,
+            "stop_reason": "tool_use" if call else "end_turn",
+            "usage": {"input_tokens": 5, "output_tokens": 5},
+        }
+    if api is _gemini:
+        return _candidate(call, TEXT, "STOP")
+    if api is _chat:
+        message = {"role": "assistant", "content": TEXT}
+        return {
+            "id": "c1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "stub-1",
+            "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+            "usage": {"prompt_tokens": 5, "completion_tokens": 5, "total_tokens": 10},
+        }
+    return {
+        "id": "r1",
+        "object": "response",
+        "status": "completed",
+        "model": "stub-1",
+        "output": [_message(TEXT)],
+        "usage": _USAGE,
+    }
 
 
 def _api(path: str) -> _Api | None:
@@ -486,15 +516,16 @@ def _tools(body: Body) -> dict[str, Body]:
     """Every tool of a request with the schema of its arguments."""
     found: dict[str, Body] = {}
     for each in body.get("tools") or ():
-        for one in each.get("functionDeclarations") or (each.get("function") or each,):
+        for one in each.get("functionDeclarations") or each.get("tools") or (each.get("function") or each,):
             if name := one.get("name"):
-                found[name] = (
-                    one.get("input_schema") or one.get("parameters") or one.get("parametersJsonSchema") or {}
-                )
+                schemas = (one.get(key) for key in ("input_schema", "parameters", "parametersJsonSchema"))
+                found[name] = next((schema for schema in schemas if schema), {})
+                if each.get("type") == "namespace":
+                    found[name] = {**found[name], "namespace": each["name"]}
     return found
 
 
-def _calls(play: Play, tools: Mapping[str, Body], data: bytes) -> list[tuple[str, Body]]:
+def _calls(play: Play, tools: Tools, data: bytes) -> list[tuple[str, Body]]:
     """The tools that a play calls, one after the other."""
     calls = []
     plan = re.search(rb"/[\w./-]+/\.claude/plans/[\w-]+\.md", data)
@@ -572,7 +603,7 @@ def _fitting(value: Body, schema: Body) -> Body:
     return {key: each for key, each in value.items() if known is None or key in known}
 
 
-def _play(body: Body, tools: Mapping[str, Body], *, lone: bool) -> tuple[Play, int]:
+def _play(body: Body, tools: Tools, *, lone: bool) -> tuple[Play, int]:
     """The play of the last prompt, and how many tools have answered since."""
     if not tools and not lone:
         return Play.SAY, 1
