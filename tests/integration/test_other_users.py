@@ -61,7 +61,8 @@ def place() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def play(place: Path) -> Played:
+def play(place: Path, *, first: bool) -> Played:
+    """`first`: the agent, or what becomes its user, is the process of the pane; else a shell starts it."""
     home = str(place / "home")
     environ = {"PATH": os.environ["PATH"], "HOME": home, "TMUX_TMPDIR": home, "SHELL": "/bin/sh"}
     environ |= {"XDG_RUNTIME_DIR": f"{home}/run", "XDG_STATE_HOME": f"{home}/state", "LC_ALL": "C.UTF-8"}
@@ -72,6 +73,11 @@ def play(place: Path) -> Played:
             command = form.format(
                 become=place / "become", agent=f"{place}/agent {place}/pids/{name}", **where
             )
+            if first:
+                subprocess.run(
+                    ["tmux", "new-session", "-d", "-s", name, f"exec {command}"], env=environ, check=True
+                )
+                continue
             subprocess.run(["tmux", "new-session", "-d", "-s", name], env=environ, check=True)
             subprocess.run(["tmux", "send-keys", "-t", name, command, "Enter"], env=environ, check=True)
         pids = {name: place / "pids" / name for name in FORMS}
@@ -86,10 +92,13 @@ def play(place: Path) -> Played:
         subprocess.run(["tmux", "kill-server"], env=environ, check=False)
 
 
-def test_agents_of_another_user_are_agents_with_state_and_memory_for_an_ordinary_user(place: Path) -> None:
+@pytest.mark.parametrize("first", [False, True], ids=["from a shell", "as the pane's process"])
+def test_agents_of_another_user_are_agents_with_state_and_memory_for_an_ordinary_user(
+    place: Path, *, first: bool
+) -> None:
     # The child can import nothing: this repository and its Python may be root's alone.
     open_sampler(defaults(), SystemClock(), {"TMUX_TMPDIR": str(place), "HOME": str(place)}).sample()
-    played = in_child(lambda: play(place), uid=ORDINARY)
+    played = in_child(lambda: play(place, first=first), uid=ORDINARY)
     agents = {each.session: each for each in played.report.agents}
     assert set(agents) == set(FORMS)
     for name, agent in agents.items():
@@ -100,6 +109,7 @@ def test_agents_of_another_user_are_agents_with_state_and_memory_for_an_ordinary
         assert (agent.usage.fd_utilization_ratio or 0) > 0
     for session in played.report.sessions:
         assert session.usage.memory_bytes == pytest.approx(played.truth[session.session], rel=0.02)
-        assert session.usage.read_bytes_total is not None
+        # Of the ordinary user nobody is left whose figures could be read.
+        assert (session.usage.read_bytes_total is None) == first
         assert session.usage.partial == (Sum.IO,)
     assert sum(played.report.unreadable_processes.values()) >= len(FORMS)

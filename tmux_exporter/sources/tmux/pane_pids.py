@@ -29,8 +29,7 @@ class Checked:
 class PaneChecks:
     """Believes servers sample by sample; checks a listing again where it or a process in it has changed."""
 
-    def __init__(self, uid: int) -> None:
-        self._uid = uid
+    def __init__(self) -> None:
         self._before: Mapping[int, Process] = {}
         self._sound: dict[ProcessId, tuple[Sequence[Pane], frozenset[int]]] = {}
 
@@ -58,21 +57,21 @@ class PaneChecks:
         if known is not None and known[0] is panes and moved.isdisjoint(known[1]):
             self._sound[key] = known
             return server, server.listing
-        found = believe(server, table, self._uid)
+        found = believe(server, table)
         if found[1] is server.listing and table.complete:
             self._sound[key] = panes, frozenset((key.pid, *(each.pid for each in panes if each.pid)))
         return found
 
 
 def _kin(process: Process | None) -> object:
-    return process and (process.id, process.ppid, process.uid)
+    return process and (process.id, process.ppid)
 
 
-def believe(server: Server, table: ProcessTable, uid: int) -> tuple[Server, Listing | None]:
+def believe(server: Server, table: ProcessTable) -> tuple[Server, Listing | None]:
     """The server with its proven panes, and its listing without pids that failed the check."""
     if server.listing is None:
         return server, None
-    checked = check_panes(server.listing, table, server.pane_processes, uid)
+    checked = check_panes(server.listing, table, server.pane_processes)
     server = replace(server, pane_processes=checked.proven)
     # A pid in an older listing may have been reused: only a fresh listing can contradict the table.
     if checked.lies and server.up and server.queries:
@@ -84,24 +83,23 @@ def believe(server: Server, table: ProcessTable, uid: int) -> tuple[Server, List
     return server, checked.listing
 
 
-def check_panes(listing: Listing, table: ProcessTable, proven: frozenset[ProcessId], uid: int) -> Checked:
-    """Accept a pane's pid only if it is, or was in an earlier sample, a child of the server with our uid.
+def check_panes(listing: Listing, table: ProcessTable, proven: frozenset[ProcessId]) -> Checked:
+    """Accept a pane's pid only if it is, or was in an earlier sample, a child of the server, of any user.
 
     `proven` are those of earlier samples. A pid that is not in the table is newer than the table or has
-    ended: unknown, but no contradiction. Neither is a child of the server with another uid: a pane that
-    runs `sudo`.
+    ended: unknown, but no contradiction.
     """
     kept: dict[int, ProcessId] = {}
     lies: list[Pane] = []
     panes = []
     for pane in listing.panes:
         process = table.processes.get(pane.pid) if pane.pid is not None else None
-        verdict = _is_pane(process, listing.server, table.processes, proven, uid) if process else False
+        verdict = _is_pane(process, listing.server, table.processes, proven) if process else False
         if process is not None and verdict and process.id.pid not in kept:
             kept[process.id.pid] = process.id
             panes.append(pane)
             continue
-        if process is not None and (verdict or not _is_child(process, listing.server)):
+        if process is not None and (verdict or process.ppid != listing.server.pid):
             lies.append(pane)
         panes.append(pane if pane.pid is None else replace(pane, pid=None))
     claimed = {pane.pid for pane in listing.panes}
@@ -114,22 +112,17 @@ def check_panes(listing: Listing, table: ProcessTable, proven: frozenset[Process
     )
 
 
-def _is_child(process: Process, server: ProcessId) -> bool:
-    return process.ppid == server.pid
-
-
 def _is_pane(
     process: Process,
     server: ProcessId,
     processes: Mapping[int, Process],
     proven: frozenset[ProcessId],
-    uid: int,
 ) -> bool:
     if process.id in proven:
         return True
     parent = processes.get(server.pid)
     same_server = parent is not None and parent.id == server
-    return same_server and _is_child(process, server) and process.uid == uid
+    return same_server and process.ppid == server.pid
 
 
 def _reason(lies: list[Pane]) -> str:

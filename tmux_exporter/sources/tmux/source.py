@@ -73,7 +73,7 @@ class TmuxSource:
         self._folders = default_folders(uid, environ)
         self._configured = tuple(canonical(path) for path in settings.sockets)
         self._servers: tuple[Server, ...] = ()
-        self._checks = PaneChecks(uid)
+        self._checks = PaneChecks()
         self._labels: Mapping[Key, Label] = {}
 
     def configure(self, settings: TmuxSettings, interval: float) -> None:
