@@ -86,9 +86,9 @@ def _command(command: click.Command, name: str) -> Iterator[str]:
 def _options(command: click.Command, name: str) -> Iterator[str]:
     with click.Context(command, info_name=name, **command.context_settings) as context:
         records = [parameter.get_help_record(context) for parameter in command.get_params(context)]
-    # Every command has --help; said once, it is enough.
+    # Every command has --help, by one name or two, as it was first used; said once, it is enough.
     yield from _list(
-        each for each in records if each and each[1] and (each[0] != "--help" or " " not in name)
+        each for each in records if each and each[1] and (not each[0].endswith("--help") or " " not in name)
     )
 
 
