@@ -335,7 +335,7 @@ def two_users() -> list[Host]:
 
 
 def evening() -> list[Host]:
-    """Everybody goes home: agents are quit, sessions closed, and tmux ends with the last one."""
+    """Everybody goes home after a day of turns: agents quit, sessions are closed, and tmux ends at last."""
     home = hours("17:30")
     staff = [
         Agent(
@@ -343,8 +343,7 @@ def evening() -> list[Host]:
             session=f"work{number}",
             server="default" if number < 4 else "claude-swarm-1",
             plan=[
-                (0.0, IDLE),
-                (hours("9:00"), WORK),
+                *(entry for entry in small(number) if entry[0] < home - HOUR),
                 (home - HOUR, IDLE),
                 (home + number * MINUTE, LEFT),
                 (home + number * MINUTE + 20, GONE),
