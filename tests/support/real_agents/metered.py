@@ -61,12 +61,12 @@ class Served:
 
 
 class MeteredStub(Stub):
-    """A stub for one program of the table."""
+    """A stub for one program of the table; the figures of its answers grow from `first`."""
 
-    def __init__(self, program: str, resets_at: float | None = None) -> None:
+    def __init__(self, program: str, resets_at: float | None = None, first: int = 1) -> None:
         self.written = written(program)
         self.log: list[Served] = []
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(first)
         super().__init__(resets_at)
 
     def number(self, *kinds: Kind) -> int:
