@@ -52,7 +52,7 @@ def glance() -> Sequence[Builder[dashboard.Panel]]:
         ),
         tile(
             2,
-            "Dollars an hour, now",
+            "Dollars an hour",
             "How fast money goes now. The alert is about that of a whole hour.",
             Query(expr=f"3600 * sum({rate(cost)})"),
             steps=steps(CALM, [(NUMBERS.number("spend", key="more_than"), WATCH)]),
@@ -62,7 +62,7 @@ def glance() -> Sequence[Builder[dashboard.Panel]]:
         ).interval(SMOOTH),
         tile(
             3,
-            "Tokens a minute, now",
+            "Tokens a minute",
             "All kinds together, those read from a cache too.",
             Query(expr=or_zero(f"60 * sum({rate(tokens)})", select("tmux_agent_usage_source_info", AGENT))),
             steps=steps(CALM),
@@ -219,12 +219,12 @@ def quotas(number: int) -> Builder[dashboard.Panel]:
                 steps=steps("green", [(NUMBERS.number("quota_pace", key="used"), WATCH), (1, CRITICAL)]),
             ),
             Figure(title="Reset", expr=f"1000 * max {by} ({reset})", unit="dateTimeFromNow", width=110),
-            Figure(title="Told", expr=f"1000 * max {by} ({told})", unit="dateTimeFromNow", width=150),
+            Figure(title="Told", expr=f"1000 * max {by} ({told})", unit="dateTimeFromNow", width=120),
         ],
         sort=[("Used", True)],
         empty=NO_QUOTA,
         height=7,
-        width=14,
+        width=12,
     )
 
 
@@ -256,18 +256,18 @@ def sessions(number: int) -> Builder[dashboard.Panel]:
                 expr=f"sum {by} (increase({tokens}[$__range]))",
                 unit="short",
                 decimals=1,
-                width=85,
+                width=75,
             ),
             Figure(
                 title="No price",
                 expr=f"sum {by} (increase({unpriced}[$__range]))",
                 unit="short",
                 decimals=1,
-                width=85,
+                width=75,
             ),
         ],
         sort=[("Spent", True)],
         empty=EMPTY,
         height=7,
-        width=10,
+        width=12,
     )
