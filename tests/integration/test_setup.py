@@ -16,7 +16,7 @@ LONG = (
     "systemd openssl victoria-metrics curl jq procps chromium chromium-driver "
     "redis-server expect sudo faketime postgresql nagios4-core rsyslog rsyslog-elasticsearch "
     "zabbix-server-pgsql zabbix-frontend-php php-cli php-pgsql podman runc catatonit mmdebstrap npm zsh fish "
-    "mandoc groff man-db debhelper lintian dbus-user-session"
+    "mandoc groff man-db debhelper lintian dbus-user-session ansible-core"
 )
 TOOLS = ("sh", "dirname", "id", "cat", "cksum")
 

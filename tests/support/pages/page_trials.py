@@ -23,12 +23,13 @@ class Trial(StrEnum):
     PYTHON = "it is run"
     KUSTOMIZE = "it is rendered, and schemas take that: tests/integration/test_kubernetes.py"
     CONTAINER = "podman runs it, in a store of its own: tests/integration/test_container.py"
+    ANSIBLE = "played on a second systemd: tests/e2e/test_ansible.py"
     INSTALL = "run in a clean Debian 12 and 13: tests/e2e/test_debian_packages.py"
     SYNOPSIS = "its commands and flags exist: tests/shipped/test_names.py"
 
 
 CONTAINERS, KUBERNETES = Path("docs/containers.md"), Path("docs/kubernetes.md")
-INSTALL = Path("docs/install.md")
+ANSIBLE, INSTALL = Path("docs/ansible.md"), Path("docs/install.md")
 _BENCH = "takes an hour; tests/e2e/test_bench.py runs the quick one"
 _ITSELF = "this test is a part of it"
 _NO_NETWORK = "asks a package index, of which a machine of tests may have none"
@@ -80,6 +81,8 @@ def trial(block: Block) -> Trial | None:
     """How a block is tried; None where nothing tries it."""
     in_runbook = block.page.parts[:2] == ("docs", "runbooks")
     match block.language:
+        case "sh" | "yaml" if block.page == ANSIBLE:
+            return Trial.ANSIBLE
         case "sh" if block.page == CONTAINERS:
             return Trial.CONTAINER
         case "sh" if block.page == INSTALL:
