@@ -7,6 +7,7 @@ from functools import cache
 from typing import NamedTuple
 
 import click
+import yaml
 
 from tests.support.alerts.files import shipped
 from tests.support.alerts.promised import catalogued, labels, there
@@ -52,10 +53,20 @@ FOREIGN_VARIABLES = {
 NO_SETTINGS = {"agents.json": "a file", "tmux.conf": "a file", "limits.conf": "a file"}
 """Words that look like `section.key`."""
 
-NO_METRICS = {"tmux_server": "a kind in policies", "tmux_exporter": "the package"}
+NO_METRICS = {
+    "tmux_server": "a kind in policies",
+    "tmux_exporter": "the package",
+    **dict.fromkeys(
+        yaml.safe_load((REPOSITORY / "deploy/ansible/roles/tmux_exporter/defaults/main.yml").read_text()),
+        "a variable of the Ansible role",
+    ),
+}
 
 _PLACES = ("alerts", "bench", "dashboards", "deploy", "docs", "examples", "tests", "tmux_exporter")
-MADE_LATER = {"tests/mechanical/": "made by a test, in a folder of its own"}
+MADE_LATER = {
+    "tests/mechanical/": "made by a test, in a folder of its own",
+    "deploy/ansible/site.yml": "the user's own playbook",
+}
 """Paths that are in no checkout."""
 
 
