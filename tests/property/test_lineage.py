@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support.examples import examples
 from tests.support.literals.facts import process, table
-from tmux_exporter.analysis.ownership.lineage import Lineage, _Node
+from tmux_exporter.analysis.ownership.lineage import CALM, Lineage, _Node
 from tmux_exporter.facts.owner import Evidence, Owner, OwnerKind
 from tmux_exporter.facts.process import ProcessId, ProcessTable
 from tmux_exporter.facts.tmux import PaneKey
@@ -188,7 +188,7 @@ def test_what_orphans_used_counts_until_their_end() -> None:
     lineage, second = kernel.lineage, 1_000_000_000
     lineage.fork(6, 20, 20 * TICK_NS)
     lineage.fork(20, 21, 21 * TICK_NS)
-    assert not lineage.has_orphans
+    assert not lineage.rounds_to_wait
     lineage.exit(20, 22 * TICK_NS)
     assert list(lineage.running()) == [21]
     assert lineage.clock(21, second, 50 * TICK_NS), "its parent is asked once"
@@ -198,6 +198,22 @@ def test_what_orphans_used_counts_until_their_end() -> None:
     (ended,) = lineage.observe(kernel.table(), kernel.owners, (), 0.0)
     assert (ended.pane.pane, ended.nanoseconds, ended.unasked) == ("%6", 3 * second, 10 * TICK_NS)
     assert not lineage.observe(kernel.table(), kernel.owners, (), 0.0)
+
+
+def test_an_orphan_at_rest_wakes_nobody_each_round() -> None:
+    kernel = Kernel()
+    kernel.sample()
+    lineage = kernel.lineage
+    lineage.fork(6, 20, 20 * TICK_NS)
+    lineage.fork(20, 21, 21 * TICK_NS)
+    lineage.exit(20, 22 * TICK_NS)
+    for _ in range(CALM):
+        assert lineage.rounds_to_wait == 1
+        assert list(lineage.running()) == [21]
+        lineage.clock(21, 1, 50 * TICK_NS)
+    assert (lineage.rounds_to_wait, list(lineage.running())) == (CALM, [21])
+    lineage.clock(21, 2, 60 * TICK_NS)
+    assert lineage.rounds_to_wait == 1
 
 
 def test_what_a_sample_has_seen_of_an_orphan_is_not_told_again() -> None:
@@ -271,4 +287,4 @@ def test_an_orphan_that_its_own_pane_adopts_is_left_to_it() -> None:
     lineage.exit(20, 22 * TICK_NS)
     assert lineage.clock(21, 5, 50 * TICK_NS)
     lineage.adopted(21, 6)
-    assert not lineage.has_orphans
+    assert not lineage.rounds_to_wait

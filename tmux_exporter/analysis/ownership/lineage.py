@@ -161,13 +161,15 @@ class Lineage:
     def running(self) -> Iterator[int]:
         """The orphans to ask for their CPU time in this round."""
         self._round += 1
-        every = self._round % CALM == 0
+        every = self._round % CALM == 0 or self.rounds_to_wait == CALM
         return iter([pid for pid, node in self._orphans.items() if every or node.still < CALM])
 
     @property
-    def has_orphans(self) -> bool:
-        """Whether any orphan is known."""
-        return bool(self._orphans)
+    def rounds_to_wait(self) -> int:
+        """After how many rounds to ask again: CALM while no orphan runs, 0 without any."""
+        if not self._orphans:
+            return 0
+        return 1 if any(node.still < CALM for node in self._orphans.values()) else CALM
 
     def adopted(self, pid: int, parent: int) -> None:
         """An orphan has this parent: one of its pane will get the orphan's CPU time."""

@@ -49,8 +49,8 @@ class Forks(Protocol):
         """Events were lost."""
 
     @property
-    def has_orphans(self) -> bool:
-        """Whether there is anybody to ask."""
+    def rounds_to_wait(self) -> int:
+        """After how many rounds somebody is to be asked next; 0: there is nobody."""
 
     def running(self) -> Iterable[int]:
         """The orphans to ask now."""
@@ -157,14 +157,12 @@ class ForkWatch(Generic[F]):
     def _listen(self, connection: Connection, events: _Events) -> None:
         asked_at = 0.0
         with connection:
-            while connection.wait(_ASKED_SECONDS if self.forks.has_orphans else None):
+            while connection.wait(self.forks.rounds_to_wait * _ASKED_SECONDS or None):
                 connection.rest(_BATCH_SECONDS)
                 with self._turn:
                     self._drain(events)
-                    if (
-                        self.forks.has_orphans
-                        and (now := self._clock.monotonic()) - asked_at >= _ASKED_SECONDS
-                    ):
+                    rounds, now = self.forks.rounds_to_wait, self._clock.monotonic()
+                    if rounds and now - asked_at >= rounds * _ASKED_SECONDS:
                         asked_at = now
                         self._ask()
 

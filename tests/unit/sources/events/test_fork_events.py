@@ -22,7 +22,7 @@ SLOT = 128
 class Forks:
     """Keeps what it is told."""
 
-    has_orphans = False
+    rounds_to_wait = 0
 
     def __init__(self) -> None:
         self.told: list[object] = []
