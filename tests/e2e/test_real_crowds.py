@@ -5,9 +5,7 @@ Needs the programs of `make check`.
 
 import contextlib
 import json
-import os
 import subprocess
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.programs.exporter import Exporter
+from tests.support.real_agents.home import default_socket, exporter_of, short_home
 from tests.support.real_agents.install import commands_of
 from tests.support.real_agents.metered import Kind, MeteredStub
 from tests.support.real_agents.moments import START, idle, press
@@ -61,18 +60,14 @@ CROWDS = {
 
 @pytest.fixture
 def base() -> Iterator[Path]:
-    """A folder with a short path: it holds sockets."""
-    with tempfile.TemporaryDirectory(prefix="crowd", ignore_cleanup_errors=True) as folder:
-        (Path(folder) / "tmux" / f"tmux-{os.getuid()}").mkdir(parents=True, mode=0o700)
-        (Path(folder) / "run").mkdir(mode=0o700)
-        yield Path(folder)
+    with short_home() as home:
+        yield home
 
 
 @pytest.fixture
 def exporter(base: Path) -> Iterator[Exporter]:
-    made = Exporter(base, base / "run", environ={"TMUX_TMPDIR": str(base / "tmux"), "HOME": str(base)})
-    yield made
-    made.end()
+    with exporter_of(base) as made:
+        yield made
 
 
 class _Crowd:
@@ -84,7 +79,7 @@ class _Crowd:
         program = replace(program, arguments=(*self.how.arguments, *program.arguments))
         folder = commands_of(program)
         assert folder is not None, f"{name} could not be installed"
-        socket = base / "tmux" / f"tmux-{os.getuid()}" / "default"
+        socket = default_socket(base)
         sessions = (program.name, *(f"a{at}" for at in range(1, _AGENTS)))
         self.stubs = {
             session: MeteredStub(name, first=1000 * at) for at, session in enumerate(sessions, start=1)

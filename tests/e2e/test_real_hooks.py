@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.programs.exporter import Exporter
+from tests.support.real_agents.home import default_socket, exporter_of, short_home
 from tests.support.real_agents.install import commands_of
 from tests.support.real_agents.moments import DIALOG, START, idle, press, waiting
 from tests.support.real_agents.programs import PROGRAMS, RealProgram
@@ -33,11 +33,8 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 @pytest.fixture
 def base() -> Iterator[Path]:
-    """A folder with a short path: it holds sockets."""
-    with tempfile.TemporaryDirectory(prefix="hooks", ignore_cleanup_errors=True) as folder:
-        (Path(folder) / "tmux" / f"tmux-{os.getuid()}").mkdir(parents=True, mode=0o700)
-        (Path(folder) / "run").mkdir(mode=0o700)
-        yield Path(folder)
+    with short_home() as home:
+        yield home
 
 
 @pytest.fixture
@@ -45,10 +42,8 @@ def exporter(base: Path) -> Iterator[Exporter]:
     """One that reads no screen."""
     settings = base / "settings.yml"
     settings.write_text("agents: {pane_text: off}\n")
-    environ = {"TMUX_TMPDIR": str(base / "tmux"), "HOME": str(base)}
-    made = Exporter(base, base / "run", "--config.file", str(settings), environ=environ)
-    yield made
-    made.end()
+    with exporter_of(base, "--config.file", str(settings)) as made:
+        yield made
 
 
 @pytest.mark.parametrize("name", ["claude", "codex", "gemini", "qwen"])
@@ -62,7 +57,7 @@ def test_a_permission_is_told_by_the_hook_of_the_program(name: str, base: Path, 
         program,
         folder,
         base / "homes",
-        base / "tmux" / f"tmux-{os.getuid()}" / "default",
+        default_socket(base),
         stub.url,
         size=(80, 24),
     )

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -17,6 +16,7 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
 from tests.support.programs.exporter import Exporter
+from tests.support.real_agents.home import default_socket, exporter_of, short_home
 from tests.support.real_agents.install import commands_of
 from tests.support.real_agents.metered import MeteredStub
 from tests.support.real_agents.moments import idle, press, say, waiting, working
@@ -62,25 +62,15 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 @pytest.fixture
 def base() -> Iterator[Path]:
-    """A folder with a short path: it holds sockets."""
-    with tempfile.TemporaryDirectory(prefix="spend", ignore_cleanup_errors=True) as folder:
-        (Path(folder) / "tmux" / f"tmux-{os.getuid()}").mkdir(parents=True, mode=0o700)
-        (Path(folder) / "run").mkdir(mode=0o700)
-        yield Path(folder)
+    with short_home() as home:
+        yield home
 
 
 @pytest.fixture
 def exporter(base: Path) -> Iterator[Exporter]:
     (base / "c.yml").write_text("agents: {pane_text: off}\n")
-    made = Exporter(
-        base,
-        base / "run",
-        "--config",
-        str(base / "c.yml"),
-        environ={"TMUX_TMPDIR": str(base / "tmux"), "HOME": str(base)},
-    )
-    yield made
-    made.end()
+    with exporter_of(base, "--config", str(base / "c.yml")) as made:
+        yield made
 
 
 @pytest.mark.parametrize("name", _LIMITS)
@@ -152,7 +142,7 @@ def _played(name: str, steps: tuple[Any, ...], base: Path, stub: MeteredStub) ->
     program = replace(program, arguments=(*own, *program.arguments), steps=(*program.steps[:starts], *more))
     folder = commands_of(program)
     assert folder is not None, f"{name} could not be installed"
-    socket = base / "tmux" / f"tmux-{os.getuid()}" / "default"
+    socket = default_socket(base)
     stage = Stage(program, folder, base / "homes", socket, stub.url, size=(100, 30))
     try:
         for step in program.steps:

@@ -1,9 +1,7 @@
 """What a real Claude Code costs, offline: its money, context and window are what it tells its status line."""
 
 import json
-import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.support.programs.exporter import Exporter
+from tests.support.real_agents.home import default_socket, exporter_of, short_home
 from tests.support.real_agents.install import commands_of
 from tests.support.real_agents.metered import Kind, MeteredStub
 from tests.support.real_agents.moments import idle, press, say
@@ -28,18 +27,14 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 @pytest.fixture
 def base() -> Iterator[Path]:
-    """A folder with a short path: it holds sockets."""
-    with tempfile.TemporaryDirectory(prefix="spend", ignore_cleanup_errors=True) as folder:
-        (Path(folder) / "tmux" / f"tmux-{os.getuid()}").mkdir(parents=True, mode=0o700)
-        (Path(folder) / "run").mkdir(mode=0o700)
-        yield Path(folder)
+    with short_home() as home:
+        yield home
 
 
 @pytest.fixture
 def exporter(base: Path) -> Iterator[Exporter]:
-    made = Exporter(base, base / "run", environ={"TMUX_TMPDIR": str(base / "tmux"), "HOME": str(base)})
-    yield made
-    made.end()
+    with exporter_of(base) as made:
+        yield made
 
 
 _STATUS = (
@@ -67,7 +62,7 @@ def test_money_is_what_the_program_tells_its_status_line(base: Path, exporter: E
     folder = commands_of(program)
     assert folder is not None, "claude could not be installed"
     stub = MeteredStub("claude")
-    socket = base / "tmux" / f"tmux-{os.getuid()}" / "default"
+    socket = default_socket(base)
     stage = Stage(program, folder, base / "homes", socket, stub.url, size=(100, 30))
     wait_for(exporter.is_ready, "the exporter")
 

@@ -6,7 +6,6 @@ Offline against a stub that answers with known usage. Needs the programs of `mak
 
 import json
 import os
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import pytest
 
 from tests.support.programs.exporter import Exporter
 from tests.support.programs.fresh_agents import locked
+from tests.support.real_agents.home import default_socket, exporter_of, short_home
 from tests.support.real_agents.install import commands_of
 from tests.support.real_agents.metered import Kind, MeteredStub, written
 from tests.support.real_agents.moments import CRASH, START, Keys, exited, idle, press, say
@@ -113,18 +113,14 @@ SCRIPTS = {
 
 @pytest.fixture
 def base() -> Iterator[Path]:
-    """A folder with a short path: it holds sockets."""
-    with tempfile.TemporaryDirectory(prefix="turns", ignore_cleanup_errors=True) as folder:
-        (Path(folder) / "tmux" / f"tmux-{os.getuid()}").mkdir(parents=True, mode=0o700)
-        (Path(folder) / "run").mkdir(mode=0o700)
-        yield Path(folder)
+    with short_home() as home:
+        yield home
 
 
 @pytest.fixture
 def exporter(base: Path) -> Iterator[Exporter]:
-    made = Exporter(base, base / "run", environ={"TMUX_TMPDIR": str(base / "tmux"), "HOME": str(base)})
-    yield made
-    made.end()
+    with exporter_of(base) as made:
+        yield made
 
 
 class _Play:
@@ -140,7 +136,7 @@ class _Play:
         )
         folder = commands_of(program)
         assert folder is not None, f"{name} could not be installed"
-        socket = base / "tmux" / f"tmux-{os.getuid()}" / "default"
+        socket = default_socket(base)
         self.home = base / "homes" / program.name
         self.stage = Stage(program, folder, base / "homes", socket, stub.url, size=(110, 40))
 

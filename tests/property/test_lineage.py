@@ -182,6 +182,16 @@ def nodes() -> int:
     return sum(isinstance(each, _Node) for each in gc.get_objects())
 
 
+def with_orphan() -> Kernel:
+    """Process 21 of pane %6, whose parent has ended."""
+    kernel = Kernel()
+    kernel.sample()
+    kernel.lineage.fork(6, 20, 20 * TICK_NS)
+    kernel.lineage.fork(20, 21, 21 * TICK_NS)
+    kernel.lineage.exit(20, 22 * TICK_NS)
+    return kernel
+
+
 def test_what_orphans_used_counts_until_their_end() -> None:
     kernel = Kernel()
     kernel.sample()
@@ -201,12 +211,7 @@ def test_what_orphans_used_counts_until_their_end() -> None:
 
 
 def test_an_orphan_at_rest_wakes_nobody_each_round() -> None:
-    kernel = Kernel()
-    kernel.sample()
-    lineage = kernel.lineage
-    lineage.fork(6, 20, 20 * TICK_NS)
-    lineage.fork(20, 21, 21 * TICK_NS)
-    lineage.exit(20, 22 * TICK_NS)
+    lineage = with_orphan().lineage
     for _ in range(CALM):
         assert lineage.rounds_to_wait == 1
         assert list(lineage.running()) == [21]
@@ -217,12 +222,8 @@ def test_an_orphan_at_rest_wakes_nobody_each_round() -> None:
 
 
 def test_what_a_sample_has_seen_of_an_orphan_is_not_told_again() -> None:
-    kernel = Kernel()
-    kernel.sample()
+    kernel = with_orphan()
     lineage, second = kernel.lineage, 1_000_000_000
-    lineage.fork(6, 20, 20 * TICK_NS)
-    lineage.fork(20, 21, 21 * TICK_NS)
-    lineage.exit(20, 22 * TICK_NS)
     orphan = process(21, 1, start=21, cpu_ticks=120)
     lineage.observe(table(orphan), {orphan.id: _owner("%6", Evidence.LINEAGE)}, (), 0.0)
     lineage.clock(21, 3 * second, 400 * TICK_NS)
@@ -233,12 +234,8 @@ def test_what_a_sample_has_seen_of_an_orphan_is_not_told_again() -> None:
 
 def test_what_an_orphan_used_before_a_sample_tied_it_counts_at_its_end() -> None:
     """Counters count a process from the sample that ties it; the one before has seen it as nobody's."""
-    kernel = Kernel()
-    kernel.sample()
+    kernel = with_orphan()
     lineage, tied = kernel.lineage, _owner("%6", Evidence.LINEAGE)
-    lineage.fork(6, 20, 20 * TICK_NS)
-    lineage.fork(20, 21, 21 * TICK_NS)
-    lineage.exit(20, 22 * TICK_NS)
     for ticks, owner in ((100, None), (250, tied), (280, tied)):
         seen = process(21, 1, start=21, cpu_ticks=ticks)
         lineage.observe(table(seen), {seen.id: owner} if owner else {}, (), 0.0)
@@ -249,12 +246,7 @@ def test_what_an_orphan_used_before_a_sample_tied_it_counts_at_its_end() -> None
 
 
 def test_a_zombie_that_no_sample_saw_alive_has_not_been_told() -> None:
-    kernel = Kernel()
-    kernel.sample()
-    lineage = kernel.lineage
-    lineage.fork(6, 20, 20 * TICK_NS)
-    lineage.fork(20, 21, 21 * TICK_NS)
-    lineage.exit(20, 22 * TICK_NS)
+    lineage = with_orphan().lineage
     lineage.clock(21, 90 * TICK_NS, 100 * TICK_NS)
     lineage.exit(21, 110 * TICK_NS)
     zombie = process(21, 1, start=21, cpu_ticks=99, state="Z")
@@ -264,12 +256,7 @@ def test_a_zombie_that_no_sample_saw_alive_has_not_been_told() -> None:
 
 def test_a_zombie_goes_on_to_count_where_it_did() -> None:
     """Counters keep it in its groups until it is reaped, though nobody owns it any more."""
-    kernel = Kernel()
-    kernel.sample()
-    lineage = kernel.lineage
-    lineage.fork(6, 20, 20 * TICK_NS)
-    lineage.fork(20, 21, 21 * TICK_NS)
-    lineage.exit(20, 22 * TICK_NS)
+    lineage = with_orphan().lineage
     alive, zombie = process(21, 1, start=21, cpu_ticks=30), process(21, 1, start=21, cpu_ticks=70, state="Z")
     lineage.observe(table(alive), {alive.id: _owner("%6", Evidence.LINEAGE)}, (), 0.0)
     lineage.clock(21, 71 * TICK_NS, 100 * TICK_NS)
@@ -279,12 +266,7 @@ def test_a_zombie_goes_on_to_count_where_it_did() -> None:
 
 
 def test_an_orphan_that_its_own_pane_adopts_is_left_to_it() -> None:
-    kernel = Kernel()
-    kernel.sample()
-    lineage = kernel.lineage
-    lineage.fork(6, 20, 20 * TICK_NS)
-    lineage.fork(20, 21, 21 * TICK_NS)
-    lineage.exit(20, 22 * TICK_NS)
+    lineage = with_orphan().lineage
     assert lineage.clock(21, 5, 50 * TICK_NS)
     lineage.adopted(21, 6)
     assert not lineage.rounds_to_wait
