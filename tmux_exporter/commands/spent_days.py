@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -28,7 +28,7 @@ def spent_by_day(clock: Clock, environ: Mapping[str, str], prices: str, days: in
     since = time.mktime(first.timetuple())
     accounts: dict[str, DayAccount] = {}
     unread: dict[str, int] = {}
-    for program, source in _sources(environ, since, unread):
+    for program, source in files_since(environ, since, os.getuid()):
         account = accounts.setdefault(program, DayAccount(since, table, _day_of))
         try:
             if source is None:
@@ -62,15 +62,6 @@ def spent_by_day(clock: Clock, environ: Mapping[str, str], prices: str, days: in
 
 def _day_of(at: float) -> str:
     return time.strftime("%Y-%m-%d", time.localtime(at))
-
-
-def _sources(
-    environ: Mapping[str, str], since: float, unread: dict[str, int]
-) -> Iterator[tuple[str, Source | None]]:
-    try:
-        yield from files_since(environ, since, os.getuid())
-    except (NotFollowedError, OSError):
-        unread["opencode"] = unread.get("opencode", 0) + 1
 
 
 def _read(source: Source, account: DayAccount, since: float) -> None:

@@ -112,6 +112,16 @@ def test_what_cannot_be_read_is_counted_and_never_waited_for(tmp_path: Path) -> 
     assert "3 files or databases could not be read" in as_text(found)
 
 
+def test_a_database_that_cannot_be_read_hides_no_other_program(tmp_path: Path) -> None:
+    for place in (".local/share/opencode", ".pi/agent/sessions/--p--"):
+        (tmp_path / place).mkdir(parents=True)
+    (tmp_path / ".local/share/opencode/opencode.db").write_text("not a database")
+    shutil.copy(RECORDED / "pi-turns.jsonl", tmp_path / ".pi/agent/sessions/--p--/x.jsonl")
+    found = told(tmp_path)
+    assert {row["program"] for row in found["rows"]} == {"pi"}
+    assert found["unread"] == {"opencode": 1}
+
+
 def test_the_table_says_where_its_figures_are_from(tmp_path: Path) -> None:
     assert as_text(told(tmp_path)) == "none of your agents' files has a request of these days"
     written(tmp_path, ".claude/projects/-p/one.jsonl", answer("a", model="claude-sonnet-4-6"))

@@ -8,7 +8,7 @@ from glob import iglob
 from tmux_exporter.sources.spending import claude_transcript, gemini_chats, opencode_rows, pi_sessions
 from tmux_exporter.sources.spending.codex_files import rollout_source
 from tmux_exporter.sources.spending.database import opened_database, reading
-from tmux_exporter.sources.spending.follow import LinesSource
+from tmux_exporter.sources.spending.follow import LinesSource, NotFollowedError
 from tmux_exporter.sources.spending.heads import head_of
 from tmux_exporter.sources.spending.located import Source
 from tmux_exporter.sources.spending.values import parsed, time_of
@@ -20,11 +20,14 @@ _ALL_SESSIONS = "SELECT id, time_created, parent_id IS NULL FROM session WHERE t
 def files_since(environ: Mapping[str, str], since: float, uid: int) -> Iterator[tuple[str, Source | None]]:
     """Program and file (or conversation in a database) of each, in the user's own configuration folders.
 
-    None stands for a file of another form. Raises NotFollowedError where a database cannot be read.
+    None stands for a file of another form, or a database that cannot be read.
     """
     for program, find in _FIND.items():
-        for each in find(environ, since, uid):
-            yield program, each
+        try:
+            for each in find(environ, since, uid):
+                yield program, each
+        except (NotFollowedError, OSError):
+            yield program, None
 
 
 def _changed(pattern: str, since: float) -> Iterator[str]:
