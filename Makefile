@@ -20,7 +20,7 @@ up: ## everything for a newcomer: exporter, live page, Prometheus and Alertmanag
 	@SERVERS='$(SERVERS)' deploy/setup run
 	@exec .venv/bin/tmux-exporter up $(if $(filter no,$(SERVERS)),--no-servers) $(ARGS)
 
-test: ## the whole proof: linters, types, floors, then all tests (about 5 minutes)
+test: ## the whole proof: linters, types, floors, then all tests (about 7 minutes)
 	@deploy/setup test
 	@$(MAKE) --no-print-directory lint
 	@$(if $(ARGS),,$(PYTHON) -m pytest -q $(EVENTS))
